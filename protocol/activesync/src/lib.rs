@@ -1,0 +1,1 @@
+//! Exchange ActiveSync commands as types, in both directions, without I/O.

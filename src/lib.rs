@@ -1,0 +1,1 @@
+//! Retract: an Exchange ActiveSync gateway that takes mail back from phones.

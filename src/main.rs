@@ -1,0 +1,2 @@
+//! The `retract` binary.
+fn main() {}
