@@ -1,1 +1,7 @@
 //! Retract: an Exchange ActiveSync gateway that takes mail back from phones.
+//!
+//! The rooms, from the ground up; each uses any room below it, siblings stay strangers:
+//! [`ids`], [`clock`].
+
+pub mod clock;
+pub mod ids;
