@@ -1,0 +1,100 @@
+//! The trait every mail store implements, [`Mailbox`].
+//!
+//! Object-safe on purpose (futures are boxed): the server picks the backend at start and the rooms above hold `Arc<dyn Mailbox>`.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+
+use super::types::{Arrival, Copy, Cursor, Delta, Floor, Folder, Item, MailboxError, StateChange};
+use crate::clock::Timestamp;
+use crate::ids::{CollectionNumber, FolderId, ItemNumber, MailboxId, UserId};
+
+/// An answer that comes later; it borrows the store and nothing else.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, MailboxError>> + Send + 'a>>;
+
+/// A store of mail. All errors are errors, never an empty list; every change is durable when its answer comes.
+pub trait Mailbox: Send + Sync + 'static {
+    /// Every folder of a mailbox, by number.
+    fn folders(&self, mailbox: MailboxId) -> Later<'_, Vec<Folder>>;
+
+    /// One folder by the number phones know.
+    fn folder(&self, mailbox: MailboxId, number: CollectionNumber) -> Later<'_, Folder>;
+
+    /// The position of the latest change in a folder.
+    fn head(&self, folder: FolderId) -> Later<'_, Cursor>;
+
+    /// What has changed after `after`, at most `limit` lines.
+    fn changes_since(&self, folder: FolderId, after: Cursor, limit: usize) -> Later<'_, Delta>;
+
+    /// Live items with (received, item) below the floor and received at or after `down_to`, newest first.
+    fn below(
+        &self,
+        folder: FolderId,
+        floor: Floor,
+        down_to: Timestamp,
+        limit: usize,
+    ) -> Later<'_, Vec<Item>>;
+
+    /// Live items with (received, item) at or above the floor and received before `up_to`, oldest first: they leave the filter window.
+    fn above(
+        &self,
+        folder: FolderId,
+        floor: Floor,
+        up_to: Timestamp,
+        limit: usize,
+    ) -> Later<'_, Vec<Item>>;
+
+    /// Those of the items that are live, by number.
+    fn items(&self, folder: FolderId, items: &[ItemNumber]) -> Later<'_, Vec<Item>>;
+
+    /// A message and its raw octets (RFC 5322).
+    fn read(&self, folder: FolderId, item: ItemNumber) -> Later<'_, (Item, Bytes)>;
+
+    /// Changes the state of a message and gives the position of the change. A change that changes nothing gives the latest one.
+    fn set_state(&self, folder: FolderId, item: ItemNumber, change: StateChange) -> Later<'_, u64>;
+
+    /// Moves a message to another folder of the same mailbox and gives its number there.
+    fn move_item(&self, folder: FolderId, item: ItemNumber, to: FolderId) -> Later<'_, ItemNumber>;
+
+    /// Removes a message for good and gives the position of that change.
+    fn delete(&self, folder: FolderId, item: ItemNumber) -> Later<'_, u64>;
+
+    /// Puts a message in and gives its number.
+    fn append(&self, folder: FolderId, raw: Bytes, arrival: Arrival) -> Later<'_, ItemNumber>;
+
+    /// Gives a draft new octets under its old number, and the position of that change.
+    fn replace_draft(&self, folder: FolderId, item: ItemNumber, raw: Bytes) -> Later<'_, u64>;
+
+    /// Removes everything in a folder for good, with the folders in it where asked.
+    fn empty(&self, folder: FolderId, subfolders: bool) -> Later<'_, ()>;
+
+    /// Makes a folder.
+    fn create_folder(
+        &self,
+        mailbox: MailboxId,
+        parent: CollectionNumber,
+        name: &str,
+    ) -> Later<'_, Folder>;
+
+    /// Gives a folder a new name, a new place, or both.
+    fn rename_folder(
+        &self,
+        folder: FolderId,
+        parent: CollectionNumber,
+        name: &str,
+    ) -> Later<'_, Folder>;
+
+    /// Deletes a folder with everything below it; gives every folder that went.
+    fn delete_folder(&self, folder: FolderId) -> Later<'_, Vec<FolderId>>;
+
+    /// The position of the latest change of the folders themselves.
+    fn hierarchy_head(&self, mailbox: MailboxId) -> Later<'_, u64>;
+
+    /// Every copy of a message in every mailbox and folder.
+    fn find(&self, message_id: &str) -> Later<'_, Vec<Copy>>;
+
+    /// The mailbox of a user, made with its standard folders if there was none.
+    fn mailbox_of(&self, user: UserId) -> Later<'_, MailboxId>;
+}
