@@ -1,1 +1,15 @@
 //! Exchange ActiveSync commands as types, in both directions, without I/O.
+
+#![forbid(unsafe_code)]
+
+pub mod code_pages;
+pub mod command;
+pub mod element;
+pub mod encoder;
+pub mod error;
+pub mod status;
+pub mod types;
+pub mod version;
+
+pub use error::Error;
+pub use version::ProtocolVersion;

@@ -1,0 +1,118 @@
+//! The commands, one file each, named as the specification names them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use wbxml::Tag;
+
+use crate::code_pages as pages;
+use crate::status::{self, Status, common};
+
+/// Makes the enum of commands with their names, codes and roots.
+macro_rules! command_names {
+    ($($variant:ident $name:literal $code:expr, $root:expr;)*) => {
+        /// The commands of the protocol ([MS-ASCMD] 2.2.1), as named in a query.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum CommandName {
+            $(#[doc = concat!("`", $name, "`.")] $variant,)*
+        }
+
+        impl CommandName {
+            /// All commands.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name in a plain query and in `MS-ASProtocolCommands`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The code in a base64 query ([MS-ASHTTP] 2.2.1.1.1.1.2); four old commands have none.
+            pub fn code(self) -> Option<u8> {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The element its documents begin with, if it has documents.
+            pub fn root(self) -> Option<Tag> {
+                match self { $(Self::$variant => $root,)* }
+            }
+        }
+    };
+}
+
+command_names! {
+    Sync "Sync" Some(0), Some(pages::air_sync::SYNC);
+    SendMail "SendMail" Some(1), Some(pages::compose_mail::SEND_MAIL);
+    SmartForward "SmartForward" Some(2), Some(pages::compose_mail::SMART_FORWARD);
+    SmartReply "SmartReply" Some(3), Some(pages::compose_mail::SMART_REPLY);
+    GetAttachment "GetAttachment" Some(4), None;
+    GetHierarchy "GetHierarchy" None, Some(pages::folder_hierarchy::FOLDERS);
+    CreateCollection "CreateCollection" None, None;
+    DeleteCollection "DeleteCollection" None, None;
+    MoveCollection "MoveCollection" None, None;
+    FolderSync "FolderSync" Some(9), Some(pages::folder_hierarchy::FOLDER_SYNC);
+    FolderCreate "FolderCreate" Some(10), Some(pages::folder_hierarchy::FOLDER_CREATE);
+    FolderDelete "FolderDelete" Some(11), Some(pages::folder_hierarchy::FOLDER_DELETE);
+    FolderUpdate "FolderUpdate" Some(12), Some(pages::folder_hierarchy::FOLDER_UPDATE);
+    MoveItems "MoveItems" Some(13), Some(pages::move_items::MOVE_ITEMS);
+    GetItemEstimate "GetItemEstimate" Some(14), Some(pages::get_item_estimate::GET_ITEM_ESTIMATE);
+    MeetingResponse "MeetingResponse" Some(15), Some(pages::meeting_response::MEETING_RESPONSE);
+    Search "Search" Some(16), Some(pages::search::SEARCH);
+    Settings "Settings" Some(17), Some(pages::settings::SETTINGS);
+    Ping "Ping" Some(18), Some(pages::ping::PING);
+    ItemOperations "ItemOperations" Some(19), Some(pages::item_operations::ITEM_OPERATIONS);
+    Provision "Provision" Some(20), Some(pages::provision::PROVISION);
+    ResolveRecipients "ResolveRecipients" Some(21), Some(pages::resolve_recipients::RESOLVE_RECIPIENTS);
+    ValidateCert "ValidateCert" Some(22), Some(pages::validate_cert::VALIDATE_CERT);
+    Find "Find" Some(23), Some(pages::find::FIND);
+}
+
+impl CommandName {
+    /// The command a code of the base64 query stands for.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|name| name.code() == Some(code))
+    }
+
+    /// The command whose documents begin with `root`.
+    pub fn from_root(root: Tag) -> Option<Self> {
+        Self::ALL.iter().copied().find(|name| name.root() == Some(root))
+    }
+
+    /// The top-level status that says that a request breaks the command's rules
+    /// ([MS-ASCMD] 2.2.3.177); the common 103 where the command has none of its own.
+    pub fn protocol_error(self) -> Status {
+        match self {
+            Self::Sync => status::sync::PROTOCOL_ERROR,
+            Self::FolderSync => status::folder_sync::MALFORMED_REQUEST,
+            Self::FolderCreate => status::folder_create::MALFORMED_REQUEST,
+            Self::FolderDelete => status::folder_delete::MALFORMED_REQUEST,
+            Self::FolderUpdate => status::folder_update::MALFORMED_REQUEST,
+            Self::ItemOperations => status::item_operations::PROTOCOL_ERROR,
+            Self::Ping => status::ping::SYNTAX_ERROR,
+            Self::Provision => status::provision::PROTOCOL_ERROR,
+            Self::ResolveRecipients => status::resolve_recipients::PROTOCOL_ERROR,
+            Self::Settings => status::settings::PROTOCOL_ERROR,
+            Self::ValidateCert => status::certificate::PROTOCOL_ERROR,
+            _ => common::INVALID_XML,
+        }
+    }
+}
+
+impl fmt::Display for CommandName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that no command has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownCommand;
+
+impl FromStr for CommandName {
+    type Err = UnknownCommand;
+
+    /// Command names are compared without regard to case: phones agree on the case, test tools do not.
+    fn from_str(text: &str) -> Result<Self, UnknownCommand> {
+        let found = Self::ALL.iter().find(|name| name.as_str().eq_ignore_ascii_case(text));
+        found.copied().ok_or(UnknownCommand)
+    }
+}
