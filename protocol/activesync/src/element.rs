@@ -263,3 +263,102 @@ impl Order {
 fn is_blank(octets: &[u8]) -> bool {
     octets.iter().all(u8::is_ascii_whitespace)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code_pages::air_sync::*;
+    use crate::encoder::Encoder;
+
+    fn document(write: impl FnOnce(&mut Encoder)) -> Vec<u8> {
+        let mut encoder = Encoder::new(ProtocolVersion::V16_1);
+        encoder.container(SYNC, write);
+        encoder.finish()
+    }
+
+    fn inside<T>(
+        octets: &[u8],
+        version: ProtocolVersion,
+        read: impl FnOnce(&mut Cursor<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut cursor = Cursor::new(octets, version)?;
+        cursor.root(SYNC)?;
+        cursor.next_child()?;
+        read(&mut cursor)
+    }
+
+    fn leaf<T>(text: &str, read: impl FnOnce(&mut Cursor<'_>) -> Result<T>) -> Result<T> {
+        inside(&document(|e| e.text(WAIT, text)), ProtocolVersion::V16_1, read)
+    }
+
+    fn problem(problem: Problem) -> Error {
+        Error::Schema { offset: 5, tag: WAIT, problem }
+    }
+
+    #[test]
+    fn leaves_are_read_as_what_they_are() {
+        assert_eq!(leaf("8", |c| c.number::<u32>()), Ok(8));
+        assert_eq!(leaf("300", |c| c.number::<u8>()), Err(problem(Problem::Value)));
+        assert_eq!(leaf("", |c| c.boolean()), Ok(true));
+        assert_eq!(leaf("0", |c| c.boolean()), Ok(false));
+        assert_eq!(leaf("true", |c| c.boolean()), Err(problem(Problem::Value)));
+        assert_eq!(leaf("soon", |c| c.time()), Err(problem(Problem::DateTime)));
+        assert_eq!(leaf("x", |c| c.empty()), Err(problem(Problem::Content)));
+    }
+
+    #[test]
+    fn what_the_version_lacks_is_an_error_with_its_place() {
+        let octets = document(|e| {
+            e.empty(PARTIAL);
+            e.number(HEARTBEAT_INTERVAL, 60);
+        });
+        let version = ProtocolVersion::V12_1;
+        let read = |c: &mut Cursor<'_>| c.empty().and_then(|()| c.next_child());
+        let error = Error::Version { offset: 6, tag: HEARTBEAT_INTERVAL, version };
+        assert_eq!(inside(&octets, version, read), Err(error));
+        assert_eq!(inside(&octets, ProtocolVersion::V14_0, read), Ok(Some(HEARTBEAT_INTERVAL)));
+    }
+
+    #[test]
+    fn what_the_version_lacks_is_not_written() {
+        let mut encoder = Encoder::new(ProtocolVersion::V12_1);
+        encoder.container(SYNC, |e| {
+            e.container(HEARTBEAT_INTERVAL, |e| e.text(STATUS, "1"));
+            e.number(STATUS, -15);
+        });
+        assert_eq!(encoder.finish(), b"\x03\x01\x6A\x00\x45\x4E\x03-15\x00\x01\x01");
+    }
+
+    #[test]
+    fn one_can_go_on_after_a_broken_item() {
+        let octets = document(|e| {
+            e.container(COLLECTIONS, |e| e.container(ADD, |e| e.text(STATUS, "x")));
+            e.text(STATUS, "1");
+        });
+        let next = inside(&octets, ProtocolVersion::V16_1, |c| {
+            let depth = c.depth();
+            c.next_child()?;
+            c.next_child()?;
+            assert!(c.number::<u8>().is_err());
+            c.leave(depth)?;
+            c.next_child()
+        });
+        assert_eq!(next, Ok(Some(STATUS)));
+    }
+
+    #[test]
+    fn a_child_that_stands_once_stands_once() {
+        let octets = document(|e| {
+            e.text(STATUS, "1");
+            e.text(STATUS, "1");
+        });
+        let mut slot = None::<u8>;
+        let read = |c: &mut Cursor<'_>| {
+            c.once(&mut slot, Cursor::number)?;
+            c.next_child()?;
+            c.once(&mut slot, Cursor::number)
+        };
+        let error = Error::Schema { offset: 10, tag: STATUS, problem: Problem::Duplicate };
+        assert_eq!(inside(&octets, ProtocolVersion::V16_1, read), Err(error));
+    }
+}

@@ -16,6 +16,8 @@ use crate::version::ProtocolVersion;
 /// Why a document could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
+    /// There is no document where one is needed.
+    NoBody,
     /// The octets are not a WBXML document of the subset in use ([MS-ASWBXML] 2.1).
     Wbxml(wbxml::Error),
     /// The document is WBXML, but an element is not what the command's schema says.
@@ -76,6 +78,7 @@ impl Error {
     /// Where the error was noticed, in octets from the start of the document.
     pub fn offset(&self) -> usize {
         match self {
+            Self::NoBody => 0,
             Self::Wbxml(error) => error.offset,
             Self::Schema { offset, .. }
             | Self::Version { offset, .. }
@@ -84,10 +87,11 @@ impl Error {
     }
 
     /// The status that tells the client, at the top level of the answer to `command`
-    /// ([MS-ASCMD] 2.2.2): 102 for what is no WBXML, else the protocol error of the command,
+    /// ([MS-ASCMD] 2.2.2): 101 for a missing document, 102 for what is no WBXML, else the protocol error of the command,
     /// else 103.
     pub fn status(&self, command: CommandName) -> Status {
         match self {
+            Self::NoBody => common::INVALID_CONTENT,
             Self::Wbxml(_) => common::INVALID_WBXML,
             _ => command.protocol_error(),
         }
@@ -104,6 +108,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |tag: Tag| (code_pages::namespace(tag.page), code_pages::name(tag));
         match self {
+            Self::NoBody => f.write_str("no document"),
             Self::Wbxml(error) => error.fmt(f),
             Self::Schema { offset, tag, problem } => {
                 let (namespace, name) = name(*tag);

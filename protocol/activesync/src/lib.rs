@@ -4,6 +4,7 @@
 
 pub mod code_pages;
 pub mod command;
+pub mod document;
 pub mod element;
 pub mod encoder;
 pub mod error;
@@ -11,5 +12,6 @@ pub mod status;
 pub mod types;
 pub mod version;
 
+pub use document::Document;
 pub use error::Error;
 pub use version::ProtocolVersion;

@@ -116,3 +116,19 @@ impl FromStr for CommandName {
         found.copied().ok_or(UnknownCommand)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_come_back() {
+        for name in CommandName::ALL {
+            assert_eq!(name.as_str().parse(), Ok(*name));
+            assert!(name.code().is_none_or(|code| CommandName::from_code(code) == Some(*name)));
+            assert!(name.root().is_none_or(|root| CommandName::from_root(root) == Some(*name)));
+        }
+        assert_eq!(CommandName::from_code(5), None);
+        assert_eq!("NoSuch".parse::<CommandName>(), Err(UnknownCommand));
+    }
+}
