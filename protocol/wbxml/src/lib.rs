@@ -39,6 +39,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[doc(hidden)]
+pub mod check;
 mod code_page;
 mod error;
 mod header;
@@ -47,6 +49,7 @@ mod mb_u32;
 mod reader;
 mod token;
 mod writer;
+pub mod xml;
 
 pub use code_page::{CodePage, CodePages};
 pub use error::{Error, ErrorKind};
