@@ -4,5 +4,7 @@
 //! [`ids`], [`clock`], [`mailbox`].
 
 pub mod clock;
+pub mod database;
+pub mod failpoint;
 pub mod ids;
 pub mod mailbox;

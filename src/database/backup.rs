@@ -1,0 +1,193 @@
+//! Backup and restore that keep the promises.
+//!
+//! A backup is a directory: `retract.db` as of one moment, `bodies/`, and `manifest`, which is written last and hashes everything:
+//! a copy without a whole manifest is no backup. It is taken while the gateway runs and stops no writer.
+//! A restore begins a new ledger epoch, in the copy, before the copy gets the name under which it can be opened. So an old
+//! database can never pass for the current one: phones that show keys from after the backup are recognised, and no pair of a
+//! device that existed then is ever again called *never exposed*.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{BufReader, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::bodies::sync_folder;
+use super::{Bodies, BodyHash, Database, Error, Tx, connect, hex, meta, migrate, tables};
+use crate::clock::Timestamp;
+use crate::failpoint;
+
+/// What a backup holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// The installation it is of.
+    pub installation: String,
+    /// The epoch of the ledger at that moment.
+    pub epoch: i64,
+    /// SHA-256 of the database file.
+    pub database: BodyHash,
+    /// The bodies, sorted.
+    pub bodies: Vec<BodyHash>,
+}
+
+/// Copies the state, as of one moment, into the directory `to`, which must be new or empty.
+pub fn backup(
+    database: &Database,
+    bodies: &Bodies,
+    to: &Path,
+    now: Timestamp,
+) -> Result<Manifest, Error> {
+    make_empty(to)?;
+    let file = connect::file_in(to);
+    // From before the copy of the database until the last body is copied: what the database names must be there.
+    let _hold = bodies.hold();
+    let target = file.clone();
+    let (installation, epoch) = database.read_blocking(move |tx| {
+        private_file(&target)?;
+        tx.copy_into(&target)?;
+        Ok::<_, Error>((meta::installation(tx)?, meta::epoch(tx)?.number))
+    })?;
+    File::open(&file)?.sync_all()?;
+    failpoint!("backup.after_database");
+    let copies = Bodies::open(to, true)?;
+    let hashes = copy_bodies(bodies, &copies)?;
+    failpoint!("backup.after_bodies");
+    let database = hash_file(&file)?;
+    let manifest = Manifest { taken_at: now, installation, epoch, database, bodies: hashes };
+    write_synced(&to.join(MANIFEST_FILE), manifest.text().as_bytes())?;
+    sync_folder(to)?;
+    Ok(manifest)
+}
+
+/// Makes the directory `dir`, new or empty, an installation again. It begins a new epoch, and the ledger sets every device's gap
+/// flag when it next starts.
+pub fn restore(from: &Path, dir: &Path, now: Timestamp) -> Result<Manifest, Error> {
+    let manifest = Manifest::load(from)?;
+    let source = connect::file_in(from);
+    if hash_file(&source)? != manifest.database {
+        return Err(Error::Corrupt(
+            "the backup's database is not the one in its manifest".to_owned(),
+        ));
+    }
+    make_empty(dir)?;
+    let lock = connect::lock(dir)?;
+    restore_bodies(from, dir, &manifest)?;
+    let unfinished = dir.join(UNFINISHED_FILE);
+    private_file(&unfinished)?;
+    std::fs::copy(&source, &unfinished)?;
+    failpoint!("restore.before_epoch");
+    begin_epoch(&unfinished, now)?;
+    File::open(&unfinished)?.sync_all()?;
+    failpoint!("restore.before_rename");
+    std::fs::rename(&unfinished, connect::file_in(dir))?;
+    sync_folder(dir)?;
+    drop(lock);
+    Ok(manifest)
+}
+
+impl Manifest {
+    /// Reads and checks the manifest of a backup.
+    pub fn load(backup: &Path) -> Result<Manifest, Error> {
+        let text = std::fs::read_to_string(backup.join(MANIFEST_FILE))?;
+        Manifest::parse(&text)
+            .ok_or_else(|| Error::Corrupt("the backup's manifest is not whole".to_owned()))
+    }
+
+    fn text(&self) -> String {
+        use std::fmt::Write;
+        let mut text = format!(
+            "{HEAD}\ntaken_at {}\ninstallation {}\nepoch {}\ndatabase {}\n",
+            self.taken_at.ms(),
+            self.installation,
+            self.epoch,
+            self.database
+        );
+        for body in &self.bodies {
+            let _never_fails = writeln!(text, "body {body}");
+        }
+        let end = hex(&Sha256::digest(text.as_bytes()));
+        text + "end " + &end + "\n"
+    }
+
+    fn parse(text: &str) -> Option<Manifest> {
+        let (lines, end) = text.strip_suffix('\n')?.rsplit_once("\nend ")?;
+        let signed = &text[..=lines.len()];
+        if hex(&Sha256::digest(signed.as_bytes())) != end {
+            return None;
+        }
+        let mut lines = lines.lines();
+        let mut next = |key: &str| lines.next()?.strip_prefix(key);
+        next(HEAD)?;
+        let taken_at = Timestamp(next("taken_at ")?.parse().ok()?);
+        let installation = next("installation ")?.to_owned();
+        let epoch = next("epoch ")?.parse().ok()?;
+        let database = BodyHash::parse(next("database ")?)?;
+        let body = |line: &str| BodyHash::parse(line.strip_prefix("body ")?);
+        let bodies = lines.map(body).collect::<Option<Vec<_>>>()?;
+        Some(Manifest { taken_at, installation, epoch, database, bodies })
+    }
+}
+
+fn copy_bodies(bodies: &Bodies, copies: &Bodies) -> Result<Vec<BodyHash>, Error> {
+    let hashes = bodies.hashes()?;
+    for hash in &hashes {
+        drop(copies.put(&bodies.get(*hash)?)?);
+    }
+    Ok(hashes)
+}
+
+fn restore_bodies(from: &Path, dir: &Path, manifest: &Manifest) -> Result<(), Error> {
+    let (source, target) = (Bodies::open(from, false)?, Bodies::open(dir, true)?);
+    for hash in &manifest.bodies {
+        drop(target.put(&source.get(*hash)?)?);
+    }
+    Ok(())
+}
+
+/// Begins the epoch in a copy that has not got its name yet.
+fn begin_epoch(file: &Path, now: Timestamp) -> Result<(), Error> {
+    let connection = connect::loose(file)?;
+    migrate::check(&connection)?;
+    connection.execute_batch(tables::BEGIN_WRITE)?;
+    meta::begin_epoch(&Tx::new(&connection, true), now, "restored")?;
+    connection.execute_batch(tables::COMMIT)?;
+    connection.close().map_err(|(_, error)| error.into())
+}
+
+fn make_empty(dir: &Path) -> Result<(), Error> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    match std::fs::read_dir(dir)?.next() {
+        None => Ok(()),
+        Some(_) => Err(Error::Io(format!("{} is not empty", dir.display()))),
+    }
+}
+
+fn private_file(path: &Path) -> Result<(), Error> {
+    OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    Ok(())
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    Ok(file.sync_all()?)
+}
+
+fn hash_file(path: &Path) -> Result<BodyHash, Error> {
+    let mut file = BufReader::new(File::open(path)?);
+    let (mut hash, mut block) = (Sha256::new(), vec![0; BLOCK_BYTES]);
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(BodyHash(hash.finalize().into())),
+            count => hash.update(&block[..count]),
+        }
+    }
+}
+
+const MANIFEST_FILE: &str = "manifest";
+const UNFINISHED_FILE: &str = "retract.db.restoring";
+const HEAD: &str = "retract backup 1";
+const BLOCK_BYTES: usize = 65_536;

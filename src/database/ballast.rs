@@ -1,0 +1,137 @@
+//! The ballast: a file that takes up room so that recall has some when the disk is full.
+//!
+//! When a recall job meets a full disk the file goes, and until it can be written again every other job is told that the disk is
+//! full. So the room it made belongs to fences and their audit alone.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use super::{Error, Options, tables};
+
+/// The ballast file, and the size limit of the database that counts it in.
+#[derive(Debug)]
+pub(super) struct Ballast {
+    file: PathBuf,
+    bytes: u64,
+    pages_max: Option<u32>,
+    is_aboard: bool,
+}
+
+impl Ballast {
+    /// Takes the ballast aboard if there is room; a full disk keeps nobody from starting.
+    pub(super) fn load(
+        dir: &std::path::Path,
+        options: &Options,
+        connection: &Connection,
+    ) -> Result<Ballast, Error> {
+        let mut ballast = Ballast {
+            file: dir.join(BALLAST_FILE),
+            bytes: options.ballast_bytes,
+            pages_max: options.pages_max,
+            is_aboard: false,
+        };
+        ballast.take_aboard(connection)?;
+        Ok(ballast)
+    }
+
+    /// Whether there is something left to throw off.
+    pub(super) fn is_aboard(&self) -> bool {
+        self.is_aboard && self.bytes > 0
+    }
+
+    /// Makes room.
+    pub(super) fn throw_off(&mut self, connection: &Connection) -> Result<(), Error> {
+        std::fs::remove_file(&self.file)?;
+        self.is_aboard = false;
+        self.limit(connection, self.pages_max)
+    }
+
+    /// Takes the ballast back as soon as there is room for all of it; answers whether it is aboard.
+    pub(super) fn take_aboard(&mut self, connection: &Connection) -> Result<bool, Error> {
+        if self.is_aboard {
+            return Ok(true);
+        }
+        if self.has_room(connection)? && self.write_file()? {
+            let pages = self.pages(connection)?;
+            self.limit(connection, self.pages_max.map(|max| max.saturating_sub(pages).max(1)))?;
+            self.is_aboard = true;
+        }
+        Ok(self.is_aboard)
+    }
+
+    /// Whether the database's own limit leaves room for the ballast.
+    fn has_room(&self, connection: &Connection) -> Result<bool, Error> {
+        let Some(max) = self.pages_max else { return Ok(true) };
+        let count: u32 = connection.query_row(tables::PAGE_COUNT, [], |row| row.get(0))?;
+        let free: u32 = connection.query_row(tables::FREE_PAGES, [], |row| row.get(0))?;
+        Ok(count.saturating_sub(free).saturating_add(self.pages(connection)?) < max)
+    }
+
+    fn pages(&self, connection: &Connection) -> Result<u32, Error> {
+        let page_size: u32 = connection.query_row(tables::PAGE_SIZE, [], |row| row.get(0))?;
+        Ok(u32::try_from(self.bytes.div_ceil(u64::from(page_size))).unwrap_or(u32::MAX))
+    }
+
+    fn limit(&self, connection: &Connection, pages: Option<u32>) -> Result<(), Error> {
+        if let Some(pages) = pages {
+            connection.pragma_update_and_check(None, tables::PAGES_MAX, pages, |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the whole file, or none of it.
+    fn write_file(&self) -> Result<bool, Error> {
+        if self.bytes == 0 {
+            return Ok(true);
+        }
+        let written = self.fill();
+        if written.is_err() {
+            // The half of it would only stand in the way.
+            std::fs::remove_file(&self.file).or_else(ignore_absence)?;
+        }
+        match written.map_err(Error::from) {
+            Ok(()) => Ok(true),
+            Err(Error::Full) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn fill(&self) -> std::io::Result<()> {
+        let mut open = OpenOptions::new();
+        let file = open.create(true).truncate(false).write(true).mode(0o600).open(&self.file)?;
+        if file.metadata()?.len() == self.bytes {
+            return Ok(());
+        }
+        file.set_len(0)?;
+        reserve(file, self.bytes)
+    }
+}
+
+/// Allocates without writing where the file system can, and writes zeros where it cannot.
+fn reserve(mut file: File, bytes: u64) -> std::io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    match fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+        Ok(()) => return file.sync_all(),
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => (),
+        Err(error) => return Err(error.into()),
+    }
+    let block = [0; BLOCK_BYTES];
+    let mut left = bytes;
+    while left > 0 {
+        let now = left.min(BLOCK_BYTES as u64);
+        file.write_all(&block[..usize::try_from(now).unwrap_or(BLOCK_BYTES)])?;
+        left -= now;
+    }
+    file.sync_all()
+}
+
+fn ignore_absence(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+const BALLAST_FILE: &str = "ballast";
+const BLOCK_BYTES: usize = 65_536;

@@ -1,0 +1,111 @@
+//! Opening the file: the lock that keeps other processes out, and the settings of each connection.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Error, Options, tables};
+
+/// The database in its directory.
+pub(super) const DATABASE_FILE: &str = "retract.db";
+
+/// Makes the directory, readable by us alone, and takes its lock. The lock goes when the file is dropped, or the process dies.
+pub(super) fn lock(dir: &Path) -> Result<File, Error> {
+    DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(dir)?;
+    let path = dir.join(LOCK_FILE);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(PRIVATE_FILE)
+        .open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// Where the database file of this directory is.
+pub(super) fn file_in(dir: &Path) -> PathBuf {
+    dir.join(DATABASE_FILE)
+}
+
+/// Opens the connection that writes, and turns the file into what we need: ours, with a write-ahead log.
+pub(super) fn writer(file: &Path, options: &Options) -> Result<Connection, Error> {
+    create_private(file, options)?;
+    let connection = connect(file, options)?;
+    refuse_foreign(&connection)?;
+    if options.single_connection || options.by_hand {
+        connection.execute_batch(tables::ALONE)?;
+    }
+    let mode: String = connection.query_row(tables::WRITE_AHEAD, [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Error::Sql { code: 0, message: format!("journal mode {mode}, not wal") });
+    }
+    connection.execute_batch(if options.durable {
+        tables::DURABLE
+    } else {
+        tables::NOT_DURABLE
+    })?;
+    connection.execute_batch(tables::KEEP_JOURNAL_SMALL)?;
+    Ok(connection)
+}
+
+/// Opens one of the connections that only read.
+pub(super) fn reader(file: &Path, options: &Options) -> Result<Connection, Error> {
+    let connection = connect(file, options)?;
+    connection.execute_batch(tables::READ_ONLY)?;
+    Ok(connection)
+}
+
+/// Opens a file that lies in no directory of ours yet: one that is being restored.
+pub(super) fn loose(file: &Path) -> Result<Connection, Error> {
+    let connection = connect(file, &Options::default())?;
+    refuse_foreign(&connection)?;
+    connection.execute_batch(tables::DURABLE)?;
+    Ok(connection)
+}
+
+fn connect(file: &Path, options: &Options) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(file, flags, vfs.as_str())?,
+        None => Connection::open_with_flags(file, flags)?,
+    };
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    connection.execute_batch(tables::EVERY_CONNECTION)?;
+    Ok(connection)
+}
+
+/// SQLite gives the files beside the database its own mode, so this is the one to choose.
+fn create_private(file: &Path, options: &Options) -> Result<(), Error> {
+    if options.vfs.is_none() {
+        let mut open = OpenOptions::new();
+        open.create(true).truncate(false).write(true).mode(PRIVATE_FILE).open(file)?;
+    }
+    Ok(())
+}
+
+/// An SQLite file that some other program made is not ours to migrate.
+fn refuse_foreign(connection: &Connection) -> Result<(), Error> {
+    let mark: i64 = connection.query_row(tables::APPLICATION_ID, [], |row| row.get(0))?;
+    if mark == tables::OUR_APPLICATION_ID {
+        return Ok(());
+    }
+    let used: i64 = connection.query_row(tables::COUNT_TABLES, [], |row| row.get(0))?;
+    if mark != 0 || used != 0 {
+        return Err(Error::Corrupt("not a database of Retract".to_owned()));
+    }
+    Ok(connection.execute_batch(tables::SET_APPLICATION_ID)?)
+}
+
+const LOCK_FILE: &str = "lock";
+const PRIVATE_DIR: u32 = 0o700;
+const PRIVATE_FILE: u32 = 0o600;
+/// Statements a connection keeps prepared; more than all rooms together have.
+const PREPARED_STATEMENTS: usize = 512;
