@@ -1,12 +1,10 @@
 //! Every document of the test data: octets to XML, XML to octets, octets to octets; malformed ones by name and offset.
 
-#[cfg(test)]
-mod data;
-
 use std::collections::BTreeMap;
 
-use data::{PAGES, hex, names};
 use wbxml::{Error, ErrorKind, Limits, Reader, Tag, Token, check, xml};
+
+use crate::data::{self, PAGES, hex, names};
 
 fn shown(octets: &[u8]) -> Result<String, Error> {
     xml::to_xml(Reader::new(octets, &PAGES, Limits::default())?)
