@@ -1,10 +1,12 @@
 //! Retract: an Exchange ActiveSync gateway that takes mail back from phones.
 //!
 //! The rooms, from the ground up; each uses any room below it, siblings stay strangers:
-//! [`ids`], [`clock`], [`mailbox`].
+//! [`ids`], [`clock`], [`secret`], [`mailbox`], [`eas`].
 
 pub mod clock;
 pub mod database;
+pub mod eas;
 pub mod failpoint;
 pub mod ids;
 pub mod mailbox;
+pub mod secret;

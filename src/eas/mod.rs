@@ -1,0 +1,24 @@
+//! How phones talk to us: the listener, the requests on it, and what each command does.
+//!
+//! A connection is in one of these states, and only the two at rest last long:
+//!
+//! ```text
+//!  accepted ─ handshake ─> idle ──first byte──> reading ──whole──> handled ──> writing ─┐
+//!                           ^  (bare stream)    (hyper)               │                 │
+//!                           │                                         v                 │
+//!                           └──────────<── writing <──answer── waiting (bare stream)    │
+//!                           └──────────────────────────────<────────────────────────────┘
+//! ```
+//!
+//! Invariants: an idle or waiting phone costs its socket, its TLS state and one small task, no HTTP machinery; content leaves
+//! only as [`Body::Released`], and its gate is asked before every chunk; every read, write, wait and buffer has a limit.
+
+pub mod basic;
+mod endpoint;
+mod parking;
+pub mod tls;
+
+pub use endpoint::{
+    Answer, Body, BoxFuture, ConnectionId, Content, Draining, Endpoint, Gauge, Handler, Incoming,
+    Limits, Outcome, Place, Plain, Settings, Stopping, Waiting,
+};

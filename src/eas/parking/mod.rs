@@ -1,0 +1,383 @@
+//! A connection's life: idle, read, handled, parked while its phone waits, answered; a waiting phone costs a socket.
+//!
+//! Guarantees: while a phone idles or waits its task holds the bare stream and, when waiting, the [`Waiting`] future, and
+//! nothing of HTTP; a phone that goes away while it waits is noticed by the end of its stream, also by half-closing, and its
+//! future dropped; bytes that arrive meanwhile are the start of the next request; a stop lets everyone go in their turn.
+
+mod answer;
+mod caller;
+mod line;
+mod place;
+mod request;
+mod seats;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use http::{StatusCode, Version};
+use ipnet::IpNet;
+use socket2::SockRef;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use self::answer::{Manner, Written};
+use self::caller::Caller;
+use self::line::Line;
+use self::request::{Arrived, Read, Verdict};
+use self::seats::{Seat, Seats};
+use super::endpoint::{
+    Answer, ConnectionId, Handler, Incoming, Limits, Outcome, Settings, Stopping, Waiting,
+};
+use crate::clock::Clock;
+
+pub use self::place::Place;
+pub use self::seats::Gauge;
+
+/// How a listener lets phones in.
+#[derive(Clone)]
+pub(super) enum Entrance {
+    /// Through TLS.
+    Tls(TlsAcceptor),
+    /// Without, for loopback and the trusted proxies.
+    Plain,
+}
+
+/// What all connections share.
+pub(super) struct House {
+    handler: Arc<dyn Handler>,
+    limits: Limits,
+    proxies: Vec<IpNet>,
+    clock: Clock,
+    gauge: Arc<Gauge>,
+    seats: Seats,
+    told: watch::Receiver<Option<Stopping>>,
+    connections: AtomicU64,
+}
+
+impl House {
+    pub(super) fn new(
+        handler: Arc<dyn Handler>,
+        settings: Settings,
+        clock: Clock,
+        told: watch::Receiver<Option<Stopping>>,
+    ) -> House {
+        let Settings { limits, trusted_proxies } = settings;
+        let gauge = Arc::new(Gauge::default());
+        let seats =
+            Seats::new(Arc::clone(&gauge), limits.connections_max, limits.connections_per_ip_max);
+        let connections = AtomicU64::new(1);
+        House { handler, limits, proxies: trusted_proxies, clock, gauge, seats, told, connections }
+    }
+
+    pub(super) fn gauge(&self) -> &Arc<Gauge> {
+        &self.gauge
+    }
+
+    /// Ends when the gateway stops; at once when the endpoint itself was dropped.
+    async fn told_to_stop(&self) -> Stopping {
+        let mut told = self.told.clone();
+        let stopping = told.wait_for(Option::is_some).await.ok().and_then(|stopping| *stopping);
+        stopping.unwrap_or(Stopping { spread: Duration::ZERO, patience: Duration::ZERO })
+    }
+
+    /// Ends when it is this connection's turn to be let go.
+    async fn turn_to_leave(&self, connection: ConnectionId) {
+        let stopping = self.told_to_stop().await;
+        tokio::time::sleep(stopping.spread.mul_f64(turn_of(connection))).await;
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.told.borrow().is_some() || self.told.has_changed().is_err()
+    }
+}
+
+/// Accepts connections until the gateway stops, then waits for them to end.
+pub(super) async fn listen(listener: TcpListener, entrance: Entrance, house: Arc<House>) {
+    let mut attended = JoinSet::new();
+    let stopping = loop {
+        tokio::select! {
+            biased;
+            stopping = house.told_to_stop() => break stopping,
+            Some(ended) = attended.join_next() => note_end(ended),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => welcome(stream, peer, &entrance, &house, &mut attended),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    };
+    drop(listener);
+    let all_gone = async {
+        while let Some(ended) = attended.join_next().await {
+            note_end(ended);
+        }
+    };
+    if timeout(stopping.spread.saturating_add(stopping.patience), all_gone).await.is_err() {
+        tracing::warn!(left = attended.len(), "cutting the connections that did not end in time");
+        attended.shutdown().await;
+    }
+}
+
+fn note_end(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a phone's connection ended badly");
+    }
+}
+
+/// Gives a new connection its seat and its task, or refuses it without either.
+fn welcome(
+    stream: TcpStream,
+    peer: SocketAddr,
+    entrance: &Entrance,
+    house: &Arc<House>,
+    attended: &mut JoinSet<()>,
+) {
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let tls = matches!(entrance, Entrance::Tls(_));
+    let proxy = !tls && caller::trusted(peer.ip(), &house.proxies);
+    if !tls && !proxy && !peer.ip().is_loopback() {
+        return refuse(&stream, FORBIDDEN, house);
+    }
+    let Some(seat) = house.seats.take(peer.ip(), proxy) else {
+        return refuse(&stream, if tls { TLS_REFUSAL } else { BUSY }, house);
+    };
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_send_buffer_size(house.limits.send_buffer_bytes);
+    let connection = ConnectionId(house.connections.fetch_add(1, Ordering::Relaxed));
+    let caller = Caller { peer, tls, proxy, connection };
+    match entrance {
+        Entrance::Plain => {
+            attended.spawn(serve(Line::plain(stream), caller, Arc::clone(house), seat))
+        }
+        Entrance::Tls(acceptor) => {
+            let handshake = Box::pin(shake_hands(stream, acceptor.clone(), Arc::clone(house)));
+            let house = Arc::clone(house);
+            attended.spawn(async move {
+                if let Some(line) = handshake.await {
+                    serve(line, caller, house, seat).await;
+                }
+            })
+        }
+    };
+}
+
+/// Says why in one packet and closes; nothing is read and nothing kept.
+fn refuse(stream: &TcpStream, why: &[u8], house: &House) {
+    house.gauge.note_refused();
+    let _ = SockRef::from(stream).send(why);
+}
+
+async fn shake_hands(stream: TcpStream, acceptor: TlsAcceptor, house: Arc<House>) -> Option<Line> {
+    let _counted = house.gauge.count_handshake();
+    match timeout(house.limits.handshake, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(Line::tls(stream)),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "no TLS handshake");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// One connection, from its first request to its close.
+async fn serve(mut line: Line, caller: Caller, house: Arc<House>, _seat: Seat) {
+    while idle(&mut line, caller.connection, &house).await {
+        let next = Box::pin(turn(line, caller, &house)).await;
+        let answered = match next {
+            Next::Idle(line) => Some(line),
+            Next::Over => None,
+            Next::Park(parked) => park(*parked, caller.connection, &house).await,
+        };
+        match answered {
+            Some(back) => line = back,
+            None => return,
+        }
+    }
+    Box::pin(close(line, false)).await;
+}
+
+/// Waits for the next request on the bare stream; `false` when there will be none.
+async fn idle(line: &mut Line, connection: ConnectionId, house: &House) -> bool {
+    tokio::select! {
+        biased;
+        first = timeout(house.limits.idle, line.first_byte()) => first.unwrap_or(false),
+        () = house.turn_to_leave(connection) => false,
+    }
+}
+
+/// What follows a request.
+enum Next {
+    Idle(Line),
+    Park(Box<Parked>),
+    Over,
+}
+
+struct Parked {
+    line: Line,
+    waiting: Box<dyn Waiting>,
+    manner: Manner,
+}
+
+/// Reads a request and answers it, unless it waits.
+async fn turn(line: Line, caller: Caller, house: &Arc<House>) -> Next {
+    let (line, read) = request::read(line, house).await;
+    let arrived = match read {
+        Read::Over => {
+            close(line, true).await;
+            return Next::Over;
+        }
+        Read::TooSlow => {
+            let manner = Manner { keep: false, old: false, unread: true };
+            let late = Answer::empty(StatusCode::REQUEST_TIMEOUT);
+            return reply(line, late, manner, house).await.map_or(Next::Over, Next::Idle);
+        }
+        Read::Arrived(arrived) => *arrived,
+    };
+    let manner = Manner {
+        keep: request::keeps_alive(arrived.parts.version, &arrived.parts.headers)
+            && !arrived.unread,
+        old: arrived.parts.version == Version::HTTP_10,
+        unread: arrived.unread,
+    };
+    match decide(arrived, caller, house).await {
+        Outcome::Answer(answer) => {
+            reply(line, answer, manner, house).await.map_or(Next::Over, Next::Idle)
+        }
+        Outcome::Wait(waiting) => Next::Park(Box::new(Parked { line, waiting, manner })),
+    }
+}
+
+async fn decide(arrived: Arrived, caller: Caller, house: &Arc<House>) -> Outcome {
+    let Arrived { parts, path, verdict, room: _room, .. } = arrived;
+    let (peer, secure) = caller.origin(&parts.headers, &house.proxies);
+    let incoming = |place, body| Incoming {
+        place,
+        method: parts.method,
+        path,
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body,
+        peer,
+        secure,
+        connection: caller.connection,
+    };
+    let answer = match verdict {
+        Verdict::Take(place, body) => return handle(incoming(place, body), house).await,
+        Verdict::TooLarge(place) => house.handler.too_large(incoming(place, Bytes::new())).await,
+        Verdict::NotFound => Answer::empty(StatusCode::NOT_FOUND),
+        Verdict::WrongMethod(place) => Answer::empty(StatusCode::METHOD_NOT_ALLOWED)
+            .with(ALLOW, HeaderValue::from_static(place.methods())),
+        Verdict::Stalled => Answer::empty(StatusCode::REQUEST_TIMEOUT),
+        Verdict::Broken => Answer::empty(StatusCode::BAD_REQUEST),
+        Verdict::NoRoom => come_again(),
+    };
+    Outcome::Answer(answer)
+}
+
+/// Runs the handler in a task of its own: it outlives the connection, and a panic in it is one failed answer.
+async fn handle(incoming: Incoming, house: &House) -> Outcome {
+    let work = tokio::spawn(house.handler.handle(incoming));
+    match timeout(house.limits.handle, work).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a request's handler ended badly");
+            Outcome::Answer(come_again())
+        }
+        Err(_) => {
+            tracing::warn!("a request's handler takes too long; the phone is told to come again");
+            Outcome::Answer(come_again())
+        }
+    }
+}
+
+fn come_again() -> Answer {
+    Answer::empty(StatusCode::SERVICE_UNAVAILABLE)
+        .with(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S))
+}
+
+/// Waits on the bare stream, then answers.
+async fn park(parked: Parked, connection: ConnectionId, house: &House) -> Option<Line> {
+    let Parked { mut line, waiting, manner } = parked;
+    let answer = {
+        let _counted = house.gauge.count_waiting();
+        let farewell = waiting.farewell();
+        let mut news = waiting.wait();
+        tokio::select! {
+            biased;
+            answer = &mut news => Some(answer),
+            () = line.gone() => None,
+            () = house.turn_to_leave(connection) => farewell,
+        }
+    };
+    Box::pin(reply(line, answer?, manner, house)).await
+}
+
+/// Writes an answer; the line comes back if the connection stays open.
+async fn reply(mut line: Line, answer: Answer, manner: Manner, house: &House) -> Option<Line> {
+    let manner = Manner { keep: manner.keep && !house.is_stopping(), ..manner };
+    let (stall, now) = (house.limits.write_stall, house.clock.now());
+    match answer::write(&mut line, answer, manner, stall, now).await {
+        Written::Whole if manner.keep => return Some(line),
+        Written::Whole => close(line, manner.unread).await,
+        Written::Broken => {}
+        Written::Cut => {
+            house.gauge.note_cut();
+            line.cut();
+        }
+    }
+    None
+}
+
+/// Closes in order. Where the peer may still be sending, its bytes are read and thrown away for a while: closing over them
+/// would reset the connection and could take our answer with it.
+async fn close(mut line: Line, still_sending: bool) {
+    let _ = timeout(LINGER_MAX, async {
+        let closed = line.close().await;
+        if still_sending && closed.is_ok() {
+            let mut waste = vec![0; WASTE_BYTES];
+            while matches!(line.read(&mut waste).await, Ok(1..)) {}
+        }
+    })
+    .await;
+}
+
+/// Where in the spread of a stop a connection's turn is: from 0 to 1, as if drawn by lot.
+fn turn_of(connection: ConnectionId) -> f64 {
+    let mixed = connection.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    mixed as f64 / 4_294_967_296.0
+}
+
+/// Pause after a failed accept, mostly for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a peer that is still sending is listened to after its answer.
+const LINGER_MAX: Duration = Duration::from_secs(5);
+
+/// Bytes thrown away at a time.
+const WASTE_BYTES: usize = 16 * 1024;
+
+/// When to come again after an answer that only lacked resources, in seconds.
+const RETRY_AFTER_S: &str = "60";
+
+/// Refuses a peer that is neither loopback nor a trusted proxy.
+const FORBIDDEN: &[u8] =
+    b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Refuses a connection too many.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 60\r\nContent-Length: 0\r\n\
+    Connection: close\r\n\r\n";
+
+/// Refuses a connection too many before a handshake: the fatal alert `internal_error` (RFC 8446, 6.2).
+const TLS_REFUSAL: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
