@@ -3,6 +3,7 @@
 //! The rooms, from the ground up; each uses any room below it, siblings stay strangers:
 //! [`ids`], [`clock`], [`secret`], [`mailbox`], [`eas`].
 
+pub mod audit;
 pub mod clock;
 pub mod database;
 pub mod eas;
