@@ -1,7 +1,7 @@
 //! Retract: an Exchange ActiveSync gateway that takes mail back from phones.
 //!
 //! The rooms, from the ground up; each uses any room below it, siblings stay strangers:
-//! [`ids`], [`clock`], [`secret`], [`mailbox`], [`eas`].
+//! [`ids`], [`clock`], [`secret`], [`message`], [`mailbox`], [`eas`].
 
 pub mod audit;
 pub mod clock;
@@ -10,4 +10,5 @@ pub mod eas;
 pub mod failpoint;
 pub mod ids;
 pub mod mailbox;
+pub mod message;
 pub mod secret;
