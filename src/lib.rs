@@ -11,4 +11,5 @@ pub mod failpoint;
 pub mod ids;
 pub mod mailbox;
 pub mod message;
+pub mod recall;
 pub mod secret;

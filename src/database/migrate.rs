@@ -10,8 +10,10 @@ use super::{Error, tables};
 use crate::clock::Timestamp;
 
 /// Every migration there is: number, name, contents.
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "base", sql: include_str!("migrations/0001_base.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "base", sql: include_str!("migrations/0001_base.sql") },
+    Migration { number: 4, name: "recall", sql: include_str!("migrations/0004_recall.sql") },
+];
 
 #[derive(Clone, Copy)]
 struct Migration {

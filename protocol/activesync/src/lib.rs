@@ -8,8 +8,6 @@ pub mod document;
 pub mod element;
 pub mod encoder;
 pub mod error;
-mod fields;
-pub mod item;
 pub mod status;
 pub mod types;
 pub mod version;

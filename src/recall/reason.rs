@@ -1,0 +1,106 @@
+//! Reason codes: one word beside a state or a refusal, the same in JSON, in the database, in audit entries and on the page.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Why an order is refused, or what else is to be known about a copy.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ReasonCode {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl ReasonCode {
+            /// All of them.
+            pub const ALL: &'static [ReasonCode] = &[$(ReasonCode::$name,)*];
+
+            /// The code as it is written everywhere.
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(ReasonCode::$name => $text,)*
+                }
+            }
+
+            /// Reads what [`ReasonCode::text`] writes.
+            pub fn parse(text: &str) -> Option<ReasonCode> {
+                match text {
+                    $($text => Some(ReasonCode::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The orderer did not write the message.
+    NotOwner = "not_owner",
+    /// It is older than senders may recall.
+    TooOld = "too_old",
+    /// Senders may not recall here.
+    NotEnabled = "not_enabled",
+    /// A label on the message forbids it.
+    LabelForbids = "label_forbids",
+    /// On hold: sealed, and kept where it is.
+    OnHoldSealed = "on_hold_sealed",
+    /// An order of the same person covers it already.
+    AlreadyRecalled = "already_recalled",
+    /// It was never delivered here.
+    NotDelivered = "not_delivered",
+    /// The recipient is not served here.
+    External = "external",
+    /// The device or channel does not pass this gateway.
+    NotViaGateway = "not_via_gateway",
+    /// Not heard of for longer than usual.
+    ClientSilent = "client_silent",
+    /// The device keeps asking for the same answer.
+    ClientReplays = "client_replays",
+    /// The device went back to an older state, or is a clone.
+    StateRestored = "state_restored",
+    /// A copy from a search, which no Delete touches.
+    SearchCopy = "search_copy",
+    /// An attachment left, and may have been saved elsewhere.
+    AttachmentSavedPossible = "attachment_saved_possible",
+    /// The device does not watch the folder, so it cannot be woken for it.
+    FolderNotWatched = "folder_not_watched",
+    /// The mail store could not remove the copy yet.
+    StoreCannotRemove = "store_cannot_remove",
+    /// The device cannot be wiped that way.
+    WipeUnsupported = "wipe_unsupported",
+    /// The device reported that the wipe failed.
+    WipeRefused = "wipe_refused",
+    /// The device was blocked before it could fetch the directive.
+    BlockedBeforeWipe = "blocked_before_wipe",
+    /// The second person said no.
+    ApproverDenied = "approver_denied",
+    /// The second person did not answer in time.
+    ApproverTimeout = "approver_timeout",
+    /// The copy had left the device before the order.
+    RemovedEarlier = "removed_earlier",
+    /// The whole folder left the device.
+    Hierarchy = "hierarchy",
+    /// The ledger cannot vouch for the whole of the device's past.
+    LedgerGap = "ledger_gap",
+    /// Above the brakes, and the number typed is not the number of copies.
+    CountNotConfirmed = "count_not_confirmed",
+    /// Above the brakes, and no second person or token agreed.
+    SecondPersonMissing = "second_person_missing",
+    /// The idempotency key belongs to another request.
+    KeyReused = "key_reused",
+    /// The request itself makes no sense.
+    BadRequest = "bad_request",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_reads_as_it_is_written() {
+        for code in ReasonCode::ALL {
+            assert_eq!(ReasonCode::parse(code.text()), Some(*code));
+            assert_eq!(serde_json::to_string(code).unwrap(), format!("\"{}\"", code.text()));
+        }
+        assert_eq!(ReasonCode::parse("because"), None);
+    }
+}

@@ -1,0 +1,318 @@
+//! The process per copy, as the database holds it: each function brings one kind of evidence to the rows it concerns.
+//!
+//! A row changes only through [`next`], and every change of state has its audit entry in the same transaction. Evidence that the table
+//! refuses is dropped: late, doubled or foreign reports leave a copy where it is. A copy under several orders has a row for each, and
+//! all of them hear the evidence.
+
+use super::facts::Exposure;
+use super::reason::ReasonCode;
+pub use super::state::{Evidence, Refused, State, next};
+use super::tables::{self, CopyRow};
+use crate::audit::{self, Event};
+use crate::clock::Timestamp;
+use crate::database::{Error, Tx};
+use crate::ids::{DeviceId, FolderId, ItemNumber};
+
+/// What must be deleted now from the device in this folder: owed and not sent, or sent in an answer that was not proven. Lowest first.
+pub fn due(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    limit: usize,
+) -> Result<Vec<ItemNumber>, Error> {
+    tables::items_owed(tx, device, folder, limit)
+}
+
+/// The folders in which the device is owed a `Delete`: for Ping, Wait and the nudge.
+pub fn folders_due(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<FolderId>, Error> {
+    tables::folders_owed(tx, device)
+}
+
+/// An answer with key `seq` that carries these deletes is committed by this transaction.
+pub fn sent(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    items: &[ItemNumber],
+    seq: u64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for item in items {
+        for mut copy in tables::copies_at(tx, device, folder, *item)? {
+            take_up(&mut copy);
+            advance(tx, now, copy, Evidence::DeletePlanned, |copy| {
+                copy.first_seq.get_or_insert(seq);
+                copy.sent_seq = Some(seq);
+                copy.sent_at = Some(now);
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// What a presented key shows about one collection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Proof<'a> {
+    /// The sequence of the key.
+    pub seq: u64,
+    /// Items whose `Delete` its branch carried.
+    pub deleted: &'a [ItemNumber],
+    /// Items whose `Delete` went out only in sibling answers, which are now dropped.
+    pub unproven: &'a [ItemNumber],
+    /// The branch began with key 0, so whatever the device had of the folder is gone.
+    pub after_reset: bool,
+}
+
+/// A key was presented in an authenticated Sync request of the device.
+pub fn proven(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    proof: Proof<'_>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let earned = |copy: &mut CopyRow| {
+        copy.acked_seq = Some(proof.seq);
+        copy.acked_at = Some(now);
+    };
+    if proof.after_reset {
+        for mut copy in tables::owed_in_folder(tx, device, folder)? {
+            take_up(&mut copy);
+            advance(tx, now, copy, Evidence::ResetProven, earned)?;
+        }
+    }
+    for item in proof.deleted {
+        for mut copy in tables::copies_at(tx, device, folder, *item)? {
+            take_up(&mut copy);
+            let evidence =
+                Evidence::KeyPresented { first_sent: copy.first_seq, presented: proof.seq };
+            advance(tx, now, copy, evidence, earned)?;
+        }
+    }
+    for item in proof.unproven {
+        for mut copy in tables::copies_at(tx, device, folder, *item)? {
+            take_up(&mut copy);
+            advance(tx, now, copy, Evidence::OnlyInSibling, forget_sent)?;
+        }
+    }
+    Ok(())
+}
+
+/// The parent was presented again: the answer that carried the deletes was lost, or not taken in.
+pub fn replayed(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for copy in tables::owed_in_folder(tx, device, folder)? {
+        advance(tx, now, copy, Evidence::ParentAgain, |copy| {
+            copy.replays = copy.replays.saturating_add(1);
+            if copy.replays >= REPLAYS_REPORTED {
+                copy.reason = Some(ReasonCode::ClientReplays);
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// A key older than the proven branch was presented, or the state was restored: what was acknowledged there is open again.
+pub fn regressed(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for copy in tables::copies_in_folder(tx, device, folder)? {
+        advance(tx, now, copy, Evidence::StateRestored, restored)?;
+    }
+    Ok(())
+}
+
+/// A new partnership began on the device (a wipe, a removal): keys of the old one prove nothing any more.
+pub fn began_again(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<(), Error> {
+    for copy in tables::copies_on(tx, device)? {
+        let is_open = copy.state == State::Sent || copy.state == State::ResyncOrdered;
+        if is_open {
+            advance(tx, now, copy, Evidence::StateRestored, forget_sent)?;
+        }
+    }
+    Ok(())
+}
+
+/// How a copy left the device without our `Delete`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The device deleted it itself, for good.
+    DeletedByDevice,
+    /// The SoftDelete that aged it out is proven.
+    AgedOut,
+}
+
+/// A copy left the device without our `Delete`.
+pub fn closed(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    item: ItemNumber,
+    why: Closed,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for mut copy in tables::copies_at(tx, device, folder, item)? {
+        take_up(&mut copy);
+        advance(tx, now, copy, Evidence::RemovedEarlier, |copy| {
+            copy.acked_at = Some(now);
+            copy.reason = Some(ReasonCode::RemovedEarlier);
+            if why == Closed::AgedOut {
+                copy.exposure = copy.exposure.with(Exposure::AGED_OUT);
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// The folder was deleted in hierarchy key `hierarchy_seq`, and that key was presented.
+pub fn folder_gone(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    hierarchy_seq: u64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for mut copy in tables::owed_in_folder(tx, device, folder)? {
+        take_up(&mut copy);
+        advance(tx, now, copy, Evidence::FolderGone, |copy| {
+            copy.acked_seq = Some(hierarchy_seq);
+            copy.acked_at = Some(now);
+            copy.reason = Some(ReasonCode::Hierarchy);
+        })?;
+    }
+    Ok(())
+}
+
+/// The device stopped to sync the collection.
+pub fn unsynced(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for copy in tables::owed_in_folder(tx, device, folder)? {
+        advance(tx, now, copy, Evidence::CollectionDropped, |_| {})?;
+    }
+    Ok(())
+}
+
+/// The device was told to start the collection anew (Status 3), by policy.
+pub fn resync_ordered(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for copy in tables::owed_in_folder(tx, device, folder)? {
+        advance(tx, now, copy, Evidence::ResyncAsked, |_| {})?;
+    }
+    Ok(())
+}
+
+/// A waiting request of the device was answered because of this folder. Waking is not progress; its time is recorded.
+pub fn woken(tx: &Tx<'_>, device: DeviceId, folder: FolderId, now: Timestamp) -> Result<(), Error> {
+    for mut copy in tables::owed_in_folder(tx, device, folder)? {
+        copy.woken_at = Some(now);
+        tables::update_copy(tx, &copy)?;
+        tx.on_commit(super::changed);
+    }
+    Ok(())
+}
+
+/// Evidence about the device as a whole (wipe, block, silence, giving up, its return): every copy on it hears it. Answers how many moved.
+pub fn about_device(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    evidence: Evidence,
+    reason: Option<ReasonCode>,
+    now: Timestamp,
+) -> Result<usize, Error> {
+    let mut moved = 0;
+    for copy in tables::copies_on(tx, device)? {
+        let evidence = match evidence {
+            Evidence::Returned { .. } => Evidence::Returned { was_sent: copy.first_seq.is_some() },
+            other => other,
+        };
+        let is_first = next(copy.state, evidence).is_ok_and(|to| to != copy.state);
+        if is_first
+            && advance(tx, now, copy, evidence, |copy| copy.reason = reason.or(copy.reason))?
+        {
+            moved += 1;
+        }
+    }
+    Ok(moved)
+}
+
+/// Moves one copy if the table allows it, writes the row, and notes a change of state in the audit.
+pub(super) fn advance(
+    tx: &Tx<'_>,
+    now: Timestamp,
+    mut copy: CopyRow,
+    evidence: Evidence,
+    change: impl FnOnce(&mut CopyRow),
+) -> Result<bool, Error> {
+    let Ok(to) = next(copy.state, evidence) else { return Ok(false) };
+    let from = copy.state;
+    copy.state = to;
+    copy.updated_at = now;
+    change(&mut copy);
+    tables::update_copy(tx, &copy)?;
+    if from != to {
+        note(tx, now, &copy, from)?;
+    }
+    tx.on_commit(super::changed);
+    Ok(true)
+}
+
+/// The audit entry of a change of state.
+pub(super) fn note(tx: &Tx<'_>, now: Timestamp, copy: &CopyRow, from: State) -> Result<(), Error> {
+    let mut event = Event::new("retraction")
+        .id("order", copy.order.0)
+        .id("identity", copy.identity.0)
+        .id("device", copy.device.0)
+        .id("folder", copy.folder.0)
+        .id("item", i64::from(copy.item.0))
+        .text("from", from.name())
+        .text("to", copy.state.name());
+    if let Some(reason) = copy.reason {
+        event = event.text("reason", reason.text());
+    }
+    let key = if copy.state == State::Sent { copy.sent_seq } else { copy.acked_seq };
+    if let Some(seq) = key {
+        event = event.id("key", seq.cast_signed());
+    }
+    audit::note(tx, now, &event).map(drop)
+}
+
+/// A device that speaks again takes the work up where it was; the row is written by whatever evidence it brought.
+fn take_up(copy: &mut CopyRow) {
+    let evidence = Evidence::Returned { was_sent: copy.first_seq.is_some() };
+    if let Ok(state) = next(copy.state, evidence) {
+        copy.state = state;
+        if copy.reason == Some(ReasonCode::ClientSilent) {
+            copy.reason = None;
+        }
+    }
+}
+
+fn forget_sent(copy: &mut CopyRow) {
+    copy.first_seq = None;
+    copy.sent_seq = None;
+    copy.acked_seq = None;
+    copy.acked_at = None;
+}
+
+fn restored(copy: &mut CopyRow) {
+    forget_sent(copy);
+    copy.reason = Some(ReasonCode::StateRestored);
+}
+
+/// From this many replays on the report says that the device keeps asking.
+const REPLAYS_REPORTED: u32 = 3;
