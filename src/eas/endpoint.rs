@@ -77,6 +77,13 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers, or says that the phone is to wait. Runs in a task of its own and is not stopped when the phone goes.
     fn handle(&self, request: Incoming) -> BoxFuture<'static, Outcome>;
 
+    /// Asked before a body of more than 64 kB is taken in; an answer refuses it. `request.body` is empty. The place to
+    /// check credentials, so that strangers cannot fill the memory for bodies.
+    fn refuses<'a>(&'a self, request: &'a Incoming) -> BoxFuture<'a, Option<Answer>> {
+        let _ = request;
+        Box::pin(std::future::ready(None))
+    }
+
     /// The answer to a request whose body is over the limit; `request.body` is empty. SendMail wants a Status in it, or
     /// phones send the same mail again for ever ([MS-ASCMD] 2.2.3.177.16).
     fn too_large(&self, request: Incoming) -> BoxFuture<'static, Answer> {
@@ -217,9 +224,9 @@ pub struct Limits {
     pub handshake: Duration,
     /// Time for a request's head, from its first byte.
     pub head: Duration,
-    /// Longest pause within a body.
+    /// Period in which a body has to bring its quota of bytes, or its end.
     pub body_stall: Duration,
-    /// Slowest body taken, in bytes per second, after `body_stall` as a grace.
+    /// Slowest body taken, in bytes per second over each period.
     pub body_rate_min: u32,
     /// Largest request body, in bytes.
     pub body_bytes_max: usize,

@@ -18,9 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
-use http::{StatusCode, Version};
+use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
 use ipnet::IpNet;
 use socket2::SockRef;
 use tokio::io::AsyncReadExt as _;
@@ -232,7 +231,7 @@ struct Parked {
 
 /// Reads a request and answers it, unless it waits.
 async fn turn(line: Line, caller: Caller, house: &Arc<House>) -> Next {
-    let (line, read) = request::read(line, house).await;
+    let (line, read) = request::read(line, caller, house).await;
     let arrived = match read {
         Read::Over => {
             close(line, true).await;
@@ -245,45 +244,19 @@ async fn turn(line: Line, caller: Caller, house: &Arc<House>) -> Next {
         }
         Read::Arrived(arrived) => *arrived,
     };
-    let manner = Manner {
-        keep: request::keeps_alive(arrived.parts.version, &arrived.parts.headers)
-            && !arrived.unread,
-        old: arrived.parts.version == Version::HTTP_10,
-        unread: arrived.unread,
-    };
-    match decide(arrived, caller, house).await {
-        Outcome::Answer(answer) => {
-            reply(line, answer, manner, house).await.map_or(Next::Over, Next::Idle)
-        }
-        Outcome::Wait(waiting) => Next::Park(Box::new(Parked { line, waiting, manner })),
-    }
-}
-
-async fn decide(arrived: Arrived, caller: Caller, house: &Arc<House>) -> Outcome {
-    let Arrived { parts, path, verdict, room: _room, .. } = arrived;
-    let (peer, secure) = caller.origin(&parts.headers, &house.proxies);
-    let incoming = |place, body| Incoming {
-        place,
-        method: parts.method,
-        path,
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts.headers,
-        body,
-        peer,
-        secure,
-        connection: caller.connection,
-    };
+    let Arrived { verdict, manner, room } = arrived;
     let answer = match verdict {
-        Verdict::Take(place, body) => return handle(incoming(place, body), house).await,
-        Verdict::TooLarge(place) => house.handler.too_large(incoming(place, Bytes::new())).await,
-        Verdict::NotFound => Answer::empty(StatusCode::NOT_FOUND),
-        Verdict::WrongMethod(place) => Answer::empty(StatusCode::METHOD_NOT_ALLOWED)
-            .with(ALLOW, HeaderValue::from_static(place.methods())),
-        Verdict::Stalled => Answer::empty(StatusCode::REQUEST_TIMEOUT),
-        Verdict::Broken => Answer::empty(StatusCode::BAD_REQUEST),
-        Verdict::NoRoom => come_again(),
+        Verdict::Take(incoming) => match handle(incoming, house).await {
+            Outcome::Answer(answer) => answer,
+            Outcome::Wait(waiting) => {
+                return Next::Park(Box::new(Parked { line, waiting, manner }));
+            }
+        },
+        Verdict::TooLarge(incoming) => house.handler.too_large(incoming).await,
+        Verdict::Refuse(answer) => answer,
     };
-    Outcome::Answer(answer)
+    drop(room);
+    reply(line, answer, manner, house).await.map_or(Next::Over, Next::Idle)
 }
 
 /// Runs the handler in a task of its own: it outlives the connection, and a panic in it is one failed answer.

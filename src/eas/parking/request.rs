@@ -10,21 +10,24 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderMap};
+use http::header::{ALLOW, CONNECTION, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body as _, Incoming as Arriving};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::House;
+use super::answer::Manner;
+use super::caller::Caller;
 use super::line::Line;
 use super::place::{Place, tidy};
 use super::seats::Room;
+use super::{House, come_again};
+use crate::eas::endpoint::{Answer, Incoming, Limits};
 
 /// What reading came to.
 pub(super) enum Read {
@@ -36,33 +39,22 @@ pub(super) enum Read {
     Over,
 }
 
-/// A request whose head is here, and its body unless the verdict says otherwise.
+/// A request whose head is here, and what to make of it.
 pub(super) struct Arrived {
-    pub(super) parts: Parts,
-    pub(super) path: String,
     pub(super) verdict: Verdict,
-    /// Whether some of the body was left unread.
-    pub(super) unread: bool,
+    pub(super) manner: Manner,
     /// The body's share of memory.
     pub(super) room: Room,
 }
 
 /// What to make of a request before anyone looks into it.
 pub(super) enum Verdict {
-    /// It goes to the handler.
-    Take(Place, Bytes),
-    /// Its body is over the limit.
-    TooLarge(Place),
-    /// The path names nothing.
-    NotFound,
-    /// The path does not know the method.
-    WrongMethod(Place),
-    /// The body did not come in time.
-    Stalled,
-    /// The memory for bodies is used up.
-    NoRoom,
-    /// The body broke off, or its framing is wrong.
-    Broken,
+    /// It goes to the handler, whole.
+    Take(Incoming),
+    /// Its body is over the limit; the handler words the answer.
+    TooLarge(Incoming),
+    /// It is answered so.
+    Refuse(Answer),
 }
 
 #[derive(Default)]
@@ -72,13 +64,13 @@ struct Slot {
 }
 
 /// Reads one request whose first byte is there.
-pub(super) async fn read(line: Line, house: &Arc<House>) -> (Line, Read) {
+pub(super) async fn read(line: Line, caller: Caller, house: &Arc<House>) -> (Line, Read) {
     let slot = Arc::new(Mutex::new(Slot::default()));
     let service = service_fn(|request: Request<Arriving>| {
         let (slot, house) = (Arc::clone(&slot), Arc::clone(house));
         Box::pin(async move {
             slot.lock().head_seen = true;
-            let arrived = arrive(request, &house).await;
+            let arrived = arrive(request, caller, &house).await;
             slot.lock().arrived = Some(Box::new(arrived));
             pending::<Result<Response<Empty<Bytes>>, Infallible>>().await
         })
@@ -104,12 +96,13 @@ pub(super) async fn read(line: Line, house: &Arc<House>) -> (Line, Read) {
 }
 
 /// Whether the connection stays open after this request (RFC 9112, 9.3).
-pub(super) fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
+fn keeps_alive(head: &Parts) -> bool {
     let says = |token: &str| {
-        let fields = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        let fields =
+            head.headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
         fields.flat_map(|value| value.split(',')).any(|it| it.trim().eq_ignore_ascii_case(token))
     };
-    if version == Version::HTTP_11 { !says("close") } else { says("keep-alive") && !says("close") }
+    !says("close") && (head.version == Version::HTTP_11 || says("keep-alive"))
 }
 
 fn parser() -> http1::Builder {
@@ -118,95 +111,166 @@ fn parser() -> http1::Builder {
     builder
 }
 
-async fn arrive(request: Request<Arriving>, house: &House) -> Arrived {
+async fn arrive(request: Request<Arriving>, caller: Caller, house: &House) -> Arrived {
     let (parts, mut body) = request.into_parts();
-    let path = tidy(parts.uri.path());
     let mut room = Room::new(&house.gauge, house.limits.bodies_bytes_max);
-    let verdict = match Place::of(&path) {
-        None => Verdict::NotFound,
-        Some(place) if !place.knows(&parts.method) => Verdict::WrongMethod(place),
-        Some(place) => match collect(&mut body, house, &mut room).await {
-            Ok(bytes) => Verdict::Take(place, bytes),
-            Err(Unfit::TooLarge) => Verdict::TooLarge(place),
-            Err(Unfit::Stalled) => Verdict::Stalled,
-            Err(Unfit::NoRoom) => Verdict::NoRoom,
-            Err(Unfit::Broken) => Verdict::Broken,
-        },
+    let (old, stays) = (parts.version == Version::HTTP_10, keeps_alive(&parts));
+    let verdict = match incoming(parts, caller, house) {
+        Ok(incoming) => take_in(incoming, &mut body, house, &mut room).await,
+        Err(refusal) => Verdict::Refuse(refusal),
     };
-    let unread = !body.is_end_stream() && !matches!(verdict, Verdict::Take(..));
-    Arrived { parts, path, verdict, unread, room }
+    let unread = !matches!(verdict, Verdict::Take(_)) && !body.is_end_stream();
+    Arrived { verdict, manner: Manner { keep: stays && !unread, old, unread }, room }
 }
 
+/// The request without its body, if its path and method are ours.
+fn incoming(parts: Parts, caller: Caller, house: &House) -> Result<Incoming, Answer> {
+    let path = tidy(parts.uri.path());
+    let place = Place::of(&path).ok_or_else(|| Answer::empty(StatusCode::NOT_FOUND))?;
+    if !place.knows(&parts.method) {
+        let allow = HeaderValue::from_static(place.methods());
+        return Err(Answer::empty(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, allow));
+    }
+    let (peer, secure) = caller.origin(&parts.headers, &house.proxies);
+    Ok(Incoming {
+        place,
+        method: parts.method,
+        path,
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers,
+        body: Bytes::new(),
+        peer,
+        secure,
+        connection: caller.connection,
+    })
+}
+
+async fn take_in(
+    incoming: Incoming,
+    body: &mut Arriving,
+    house: &House,
+    room: &mut Room,
+) -> Verdict {
+    let refuse = |status| Verdict::Refuse(Answer::empty(status));
+    match collect(&incoming, body, house, room).await {
+        Ok(body) => Verdict::Take(Incoming { body, ..incoming }),
+        Err(Unfit::TooLarge) => Verdict::TooLarge(incoming),
+        Err(Unfit::Stalled) => refuse(StatusCode::REQUEST_TIMEOUT),
+        Err(Unfit::Broken) => refuse(StatusCode::BAD_REQUEST),
+        Err(Unfit::NoRoom) => Verdict::Refuse(come_again()),
+        Err(Unfit::Unwelcome(answer)) => Verdict::Refuse(answer),
+    }
+}
+
+/// Why a body was not taken in.
 enum Unfit {
     TooLarge,
     Stalled,
     NoRoom,
     Broken,
+    Unwelcome(Answer),
 }
 
 /// Reads a body whole. Asking hyper for the first frame is what sends `100 Continue`, so a refused body is never invited.
-async fn collect(body: &mut Arriving, house: &House, room: &mut Room) -> Result<Bytes, Unfit> {
-    let limits = &house.limits;
-    let bytes_max = limits.body_bytes_max;
-    let declared = body.size_hint().exact().unwrap_or(0);
-    if declared > bytes_max as u64 {
+async fn collect(
+    incoming: &Incoming,
+    body: &mut Arriving,
+    house: &House,
+    room: &mut Room,
+) -> Result<Bytes, Unfit> {
+    let bytes_max = house.limits.body_bytes_max;
+    let declared =
+        body.size_hint().exact().map_or(0, |it| usize::try_from(it).unwrap_or(usize::MAX));
+    if declared > bytes_max {
         return Err(Unfit::TooLarge);
     }
-    let began = Instant::now();
-    let mut bytes = Vec::with_capacity(declared.min(FIRST_BYTES_MAX) as usize);
+    let mut bytes = Vec::with_capacity(declared.min(FREE_BYTES_MAX));
+    let mut pace = Pace::new(&house.limits);
+    let mut asked = false;
+    let mut expected = declared;
     loop {
-        let allowed = limits.body_stall + rate_time(bytes.len(), limits.body_rate_min);
-        let left = allowed.saturating_sub(began.elapsed()).min(limits.body_stall);
-        let frame = match timeout(left, body.frame()).await {
+        if expected > FREE_BYTES_MAX && !std::mem::replace(&mut asked, true) {
+            let answer = house.handler.refuses(incoming).await;
+            answer.map_or(Ok(()), |answer| Err(Unfit::Unwelcome(answer)))?;
+            pace = Pace::new(&house.limits);
+        }
+        let frame = match timeout_at(pace.due, body.frame()).await {
             Err(_) => return Err(Unfit::Stalled),
             Ok(None) => return Ok(Bytes::from(bytes.into_boxed_slice())),
             Ok(Some(Err(_))) => return Err(Unfit::Broken),
             Ok(Some(Ok(frame))) => frame,
         };
         let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > bytes_max {
+        expected = bytes.len() + data.len();
+        if expected > bytes_max {
             return Err(Unfit::TooLarge);
         }
         if !room.grow(data.len()) {
             return Err(Unfit::NoRoom);
         }
+        pace.note(data.len());
         bytes.extend_from_slice(&data);
     }
 }
 
-/// The time that `bytes` may take at the slowest rate.
-fn rate_time(bytes: usize, rate_min: u32) -> Duration {
-    Duration::from_secs_f64(bytes as f64 / f64::from(rate_min.max(1)))
+/// The slowest a body may come: a quota of bytes per period, whatever came before.
+struct Pace {
+    due: Instant,
+    got: usize,
+    quota: usize,
+    period: Duration,
+}
+
+impl Pace {
+    fn new(limits: &Limits) -> Pace {
+        let quota = f64::from(limits.body_rate_min) * limits.body_stall.as_secs_f64();
+        let period = limits.body_stall;
+        Pace { due: Instant::now() + period, got: 0, quota: quota as usize, period }
+    }
+
+    fn note(&mut self, bytes: usize) {
+        self.got += bytes;
+        if self.got >= self.quota {
+            *self = Pace { due: Instant::now() + self.period, got: 0, ..*self };
+        }
+    }
 }
 
 /// Longest request head, in bytes; Autodiscover and cookies stay far below.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
-/// Bytes reserved on the word of `Content-Length` alone.
-const FIRST_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of a body that are taken in, and reserved on the word of `Content-Length`, before the handler is asked.
+const FREE_BYTES_MAX: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn headers(connection: &'static str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONNECTION, connection.parse().unwrap());
-        headers
+    fn stays(version: Version, connection: Option<&str>) -> bool {
+        let mut request = Request::builder().version(version);
+        if let Some(connection) = connection {
+            request = request.header(CONNECTION, connection);
+        }
+        keeps_alive(&request.body(()).unwrap().into_parts().0)
     }
 
     #[test]
     fn keep_alive_is_the_rule_of_the_version() {
-        let none = HeaderMap::new();
-        assert!(keeps_alive(Version::HTTP_11, &none));
-        assert!(!keeps_alive(Version::HTTP_10, &none));
-        assert!(keeps_alive(Version::HTTP_10, &headers("Keep-Alive")));
-        assert!(!keeps_alive(Version::HTTP_11, &headers("TE, Close")));
+        assert!(stays(Version::HTTP_11, None));
+        assert!(!stays(Version::HTTP_10, None));
+        assert!(stays(Version::HTTP_10, Some("Keep-Alive")));
+        assert!(!stays(Version::HTTP_11, Some("TE, Close")));
     }
 
     #[test]
-    fn a_slow_body_earns_time_by_its_bytes() {
-        assert_eq!(rate_time(0, 512), Duration::ZERO);
-        assert_eq!(rate_time(5120, 512), Duration::from_secs(10));
+    fn a_body_earns_time_only_by_its_quota() {
+        let limits = Limits { body_rate_min: 100, ..Limits::default() };
+        let mut pace = Pace::new(&limits);
+        let first = pace.due;
+        pace.note(2_999);
+        assert_eq!(pace.due, first);
+        pace.note(1);
+        assert!(pace.due > first);
+        assert_eq!(pace.got, 0);
     }
 }

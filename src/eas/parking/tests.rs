@@ -110,6 +110,10 @@ impl Waiting for Hang {
 }
 
 impl Handler for Arc<Desk> {
+    fn refuses<'a>(&'a self, request: &'a Incoming) -> BoxFuture<'a, Option<Answer>> {
+        let refused = request.query == "stranger";
+        Box::pin(async move { refused.then(|| Answer::empty(StatusCode::UNAUTHORIZED)) })
+    }
     fn handle(&self, request: Incoming) -> BoxFuture<'static, Outcome> {
         let desk = Arc::clone(self);
         Box::pin(async move {
@@ -505,6 +509,23 @@ async fn a_huge_body_is_refused_and_never_held() {
         sending.await.unwrap();
     }
     assert_eq!(gateway.desk.handled.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_strangers_large_body_is_refused_before_it_is_taken_in() {
+    let gateway = Gateway::usual().await;
+    let body = "x".repeat(100_000);
+    let head = "POST /Microsoft-Server-ActiveSync?stranger HTTP/1.1\r\n";
+    for framing in ["Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n186a0\r\n"]
+    {
+        let mut phone = gateway.phone().await;
+        phone.says([head, framing, &body].concat()).await;
+        assert_eq!(phone.hears_status().await, 401);
+    }
+    assert_eq!(gateway.desk.handled.load(Ordering::SeqCst), 0);
+    let mut phone = gateway.phone().await;
+    phone.posts("length", &body).await;
+    assert_eq!(phone.hears_body().await, "100000");
 }
 
 #[tokio::test]
