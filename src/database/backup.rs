@@ -191,3 +191,115 @@ const MANIFEST_FILE: &str = "manifest";
 const UNFINISHED_FILE: &str = "retract.db.restoring";
 const HEAD: &str = "retract backup 1";
 const BLOCK_BYTES: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Finding, GAP_PENDING, Options, epoch, epochs, meta, set_meta, verify};
+    use super::*;
+    use crate::clock::Clock;
+
+    const TAKEN: Timestamp = Timestamp(5_000);
+    const RESTORED: Timestamp = Timestamp(9_000);
+
+    fn open(dir: &Path) -> (Database, Bodies) {
+        let database = Database::open(dir, Options::quick(&Clock::manual(Timestamp(1)))).unwrap();
+        (database, Bodies::open(dir, false).unwrap())
+    }
+
+    /// An installation with one fact and one body, and a backup of it.
+    fn backed_up(root: &Path) -> (Database, Bodies, Manifest) {
+        let (database, bodies) = open(&root.join("old"));
+        database.write_blocking(|tx| set_meta(tx, "fact", "before")).unwrap();
+        drop(bodies.put(b"a body").unwrap());
+        let manifest = backup(&database, &bodies, &root.join("backup"), TAKEN).unwrap();
+        (database, bodies, manifest)
+    }
+
+    #[test]
+    fn what_was_backed_up_is_what_is_restored() {
+        let root = tempfile::tempdir().unwrap();
+        let (database, _bodies, manifest) = backed_up(root.path());
+        database.write_blocking(|tx| set_meta(tx, "fact", "after")).unwrap();
+        let (from, to) = (root.path().join("backup"), root.path().join("new"));
+        assert_eq!(restore(&from, &to, RESTORED), Ok(manifest.clone()));
+        let (restored, bodies) = open(&to);
+        let fact = restored.read_blocking(|tx| meta(tx, "fact")).unwrap();
+        assert_eq!(fact.as_deref(), Some("before"));
+        assert_eq!(bodies.get(BodyHash::of(b"a body")).unwrap(), &b"a body"[..]);
+        assert_eq!(verify(&restored, &bodies), Ok(vec![]));
+        assert_eq!(restored.read_blocking(meta_installation), Ok(manifest.installation));
+    }
+
+    fn meta_installation(tx: &Tx<'_>) -> Result<String, Error> {
+        meta::installation(tx)
+    }
+
+    #[test]
+    fn a_restore_begins_an_epoch_and_leaves_word_of_the_gap() {
+        let root = tempfile::tempdir().unwrap();
+        let (_database, _bodies, manifest) = backed_up(root.path());
+        assert_eq!(manifest.epoch, 1);
+        let to = root.path().join("new");
+        restore(&root.path().join("backup"), &to, RESTORED).unwrap();
+        let (restored, _bodies) = open(&to);
+        let now = restored.read_blocking(epoch).unwrap();
+        assert_eq!((now.number, now.began_at, now.reason.as_str()), (2, RESTORED, "restored"));
+        assert_eq!(restored.read_blocking(epochs).unwrap().len(), 2);
+        let gap = restored.read_blocking(|tx| meta(tx, GAP_PENDING)).unwrap();
+        assert_eq!(gap.as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn a_backup_goes_into_an_empty_place_and_so_does_a_restore() {
+        let root = tempfile::tempdir().unwrap();
+        let (database, bodies, _) = backed_up(root.path());
+        let from = root.path().join("backup");
+        assert!(backup(&database, &bodies, &from, TAKEN).is_err());
+        assert!(restore(&from, &root.path().join("old"), RESTORED).is_err());
+    }
+
+    #[test]
+    fn a_damaged_backup_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        backed_up(root.path());
+        let from = root.path().join("backup");
+        let manifest = std::fs::read_to_string(from.join(MANIFEST_FILE)).unwrap();
+        for broken in [&manifest[1..], &manifest[..manifest.len() - 1], ""] {
+            std::fs::write(from.join(MANIFEST_FILE), broken).unwrap();
+            let refused = restore(&from, &root.path().join("new"), RESTORED);
+            assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
+        }
+        std::fs::write(from.join(MANIFEST_FILE), manifest).unwrap();
+        let body = BodyHash::of(b"a body").to_string();
+        let file = from.join("bodies").join(&body[..2]).join(&body);
+        std::fs::write(&file, b"another").unwrap();
+        let refused = restore(&from, &root.path().join("new"), RESTORED);
+        assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
+        // What was begun has no database, so nothing opens it by mistake.
+        assert!(!connect::file_in(&root.path().join("new")).exists());
+    }
+
+    #[test]
+    fn verify_names_a_body_that_changed() {
+        let root = tempfile::tempdir().unwrap();
+        let (database, bodies, _) = backed_up(root.path());
+        let hash = BodyHash::of(b"a body");
+        let name = hash.to_string();
+        let file = root.path().join("old/bodies").join(&name[..2]).join(&name);
+        std::fs::write(file, b"another").unwrap();
+        let findings = verify(&database, &bodies).unwrap();
+        assert!(matches!(findings[..], [Finding::Body(bad, _)] if bad == hash));
+    }
+
+    #[test]
+    fn a_simulated_installation_is_backed_up_too() {
+        let root = tempfile::tempdir().unwrap();
+        let quick = Options::quick(&Clock::manual(Timestamp(1)));
+        let options = Options { by_hand: true, ..quick };
+        let database = Database::open(&root.path().join("old"), options).unwrap();
+        let bodies = Bodies::simulated();
+        drop(bodies.put(b"a body").unwrap());
+        let manifest = backup(&database, &bodies, &root.path().join("backup"), TAKEN).unwrap();
+        assert_eq!(Manifest::load(&root.path().join("backup")), Ok(manifest));
+    }
+}

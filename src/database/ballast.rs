@@ -135,3 +135,100 @@ fn ignore_absence(error: std::io::Error) -> std::io::Result<()> {
 
 const BALLAST_FILE: &str = "ballast";
 const BLOCK_BYTES: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Database, Options};
+    use super::*;
+    use crate::clock::{Clock, Timestamp};
+    use crate::params;
+
+    const BALLAST_PAGES: u32 = 20;
+    const PAGE_BYTES: u64 = 4_096;
+
+    /// A database on a "disk" of 100 pages, 20 of them ballast.
+    fn small() -> (tempfile::TempDir, Database) {
+        let dir = tempfile::tempdir().unwrap();
+        let database = open(dir.path());
+        let sql = "CREATE TABLE load (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)";
+        database.write_blocking(move |tx| tx.execute(sql, params![])).unwrap();
+        (dir, database)
+    }
+
+    fn open(dir: &std::path::Path) -> Database {
+        let options = Options {
+            ballast_bytes: u64::from(BALLAST_PAGES) * PAGE_BYTES,
+            pages_max: Some(100),
+            ..Options::quick(&Clock::manual(Timestamp(1)))
+        };
+        Database::open(dir, options).unwrap()
+    }
+
+    fn load(tx: &super::super::Tx<'_>) -> Result<(), Error> {
+        let bytes = vec![7; 2 * 4_096];
+        tx.execute("INSERT INTO load (bytes) VALUES (?1)", params![bytes]).map(drop)
+    }
+
+    fn fill(database: &Database) -> usize {
+        let mut jobs = 0;
+        while database.write_blocking(load) != Err(Error::Full) {
+            jobs += 1;
+            assert!(jobs < 100, "never full");
+        }
+        jobs
+    }
+
+    #[test]
+    fn recall_works_on_a_full_disk_and_alone() {
+        let (dir, database) = small();
+        let jobs = fill(&database);
+        assert!(jobs > 5, "{jobs}");
+        assert!(dir.path().join(BALLAST_FILE).exists());
+        assert_eq!(database.write_first_blocking(load), Ok(()));
+        assert!(!dir.path().join(BALLAST_FILE).exists());
+        // There is room now, and it is not for everybody.
+        assert_eq!(database.write_blocking(load), Err(Error::Full));
+        assert_eq!(database.write_first_blocking(load), Ok(()));
+    }
+
+    #[test]
+    fn a_full_disk_recovers_by_itself() {
+        let (dir, database) = small();
+        fill(&database);
+        database.write_first_blocking(load).unwrap();
+        // Recall itself removes what it takes back, and so makes room.
+        let removed = database
+            .write_first_blocking(|tx| tx.execute("DELETE FROM load WHERE id > 1", params![]));
+        assert!(removed.unwrap() > 5);
+        assert_eq!(database.write_blocking(load), Ok(()));
+        assert!(dir.path().join(BALLAST_FILE).exists());
+    }
+
+    #[test]
+    fn recall_meets_its_end_when_the_ballast_is_used_up() {
+        let (_dir, database) = small();
+        fill(&database);
+        let recalls = (0..100).take_while(|_| database.write_first_blocking(load).is_ok()).count();
+        assert!((3..20).contains(&recalls), "{recalls}");
+        let rows = database
+            .read_blocking(|tx| {
+                tx.one("SELECT COUNT(*) FROM load", params![], |row| row.get::<usize>(0))
+            })
+            .unwrap();
+        assert!(rows.is_some_and(|rows| rows > recalls));
+    }
+
+    #[test]
+    fn a_full_disk_is_no_reason_not_to_start() {
+        let (dir, database) = small();
+        fill(&database);
+        while database.write_first_blocking(load).is_ok() {}
+        drop(database);
+        let again = open(dir.path());
+        assert_eq!(again.write_blocking(load), Err(Error::Full));
+        again
+            .write_first_blocking(|tx| tx.execute("DELETE FROM load", params![]).map(drop))
+            .unwrap();
+        assert_eq!(again.write_blocking(load), Ok(()));
+    }
+}

@@ -109,3 +109,90 @@ const PRIVATE_DIR: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
 /// Statements a connection keeps prepared; more than all rooms together have.
 const PREPARED_STATEMENTS: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::Database;
+    use super::*;
+    use crate::clock::{Clock, Timestamp};
+    use crate::params;
+
+    fn quick() -> Options {
+        Options::quick(&Clock::manual(Timestamp(1)))
+    }
+
+    #[test]
+    fn one_handle_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Database::open(dir.path(), quick()).unwrap();
+        assert_eq!(Database::open(dir.path(), quick()).err(), Some(Error::Locked));
+        drop(first);
+        assert!(Database::open(dir.path(), quick()).is_ok());
+    }
+
+    #[test]
+    fn nobody_else_can_read_the_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("state");
+        let database = Database::open(&home, quick()).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&home), PRIVATE_DIR);
+        for file in std::fs::read_dir(&home).unwrap() {
+            let path = file.unwrap().path();
+            assert_eq!(mode(&path), PRIVATE_FILE, "{}", path.display());
+        }
+        drop(database);
+    }
+
+    #[test]
+    fn a_foreign_file_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let foreign = Connection::open(file_in(dir.path())).unwrap();
+        foreign.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        drop(foreign);
+        assert!(matches!(Database::open(dir.path(), quick()).err(), Some(Error::Corrupt(_))));
+        std::fs::write(file_in(dir.path()), [b'x'; 8_192]).unwrap();
+        assert!(matches!(Database::open(dir.path(), quick()).err(), Some(Error::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_database_from_the_future_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(dir.path(), quick()).unwrap();
+        let sql = "INSERT INTO migrations (number, name, checksum, applied_at) VALUES (9999, 'x', x'00', 0)";
+        database.write_blocking(move |tx| tx.execute(sql, params![])).unwrap();
+        drop(database);
+        let refused = Database::open(dir.path(), quick()).err();
+        assert!(matches!(refused, Some(Error::FromTheFuture { found: 9_999, .. })));
+    }
+
+    #[test]
+    fn one_connection_is_enough() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { single_connection: true, ..quick() };
+        let database = Database::open(dir.path(), options).unwrap();
+        database.write_blocking(|tx| super::super::set_meta(tx, "x", "y")).unwrap();
+        let value = database.read_blocking(|tx| super::super::meta(tx, "x")).unwrap();
+        assert_eq!(value.as_deref(), Some("y"));
+    }
+
+    #[test]
+    fn an_installation_keeps_its_id_its_keys_and_its_epoch() {
+        use super::super::{SYNC_KEYS, epoch, installation, mac_key};
+        let dir = tempfile::tempdir().unwrap();
+        let read = || {
+            let database = Database::open(dir.path(), quick()).unwrap();
+            database.read_blocking(|tx| {
+                let key = mac_key(tx, SYNC_KEYS, Timestamp(1))?;
+                assert_eq!(format!("{key:?}"), "MacKey(..)");
+                Ok::<_, Error>((installation(tx)?, *key.bytes(), epoch(tx)?))
+            })
+        };
+        let first = read().unwrap();
+        assert_eq!(read().unwrap(), first);
+        assert_eq!((first.2.number, first.2.reason.as_str()), (1, "installed"));
+        assert_ne!(first.1, [0; 32]);
+    }
+}

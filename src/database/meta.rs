@@ -29,20 +29,20 @@ pub struct Epoch {
     pub reason: String,
 }
 
-/// 32 secret bytes; its `Debug` prints none of them.
+/// 32 secret bytes to key a MAC with; its `Debug` prints none of them.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Secret([u8; SECRET_BYTES]);
+pub struct MacKey([u8; KEY_BYTES]);
 
-impl Secret {
-    /// The bytes, to key a MAC with.
-    pub fn bytes(&self) -> &[u8; SECRET_BYTES] {
+impl MacKey {
+    /// The bytes themselves, for the MAC.
+    pub fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for MacKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
+        f.write_str("MacKey(..)")
     }
 }
 
@@ -67,14 +67,14 @@ pub fn installation(tx: &Tx<'_>) -> Result<String, Error> {
 }
 
 /// The secret of this name. [`SYNC_KEYS`] and [`SESSIONS`] always exist; another is made by the first write that asks.
-pub fn secret(tx: &Tx<'_>, name: &str, now: Timestamp) -> Result<Secret, Error> {
+pub fn mac_key(tx: &Tx<'_>, name: &str, now: Timestamp) -> Result<MacKey, Error> {
     let found = tx.one(tables::READ_SECRET, params![name], |row| row.get(0))?;
     if let Some(bytes) = found {
-        return Ok(Secret(bytes));
+        return Ok(MacKey(bytes));
     }
-    let secret = Secret(random()?);
-    tx.execute(tables::INSERT_SECRET, params![name, secret.bytes(), now])?;
-    Ok(secret)
+    let key = MacKey(random()?);
+    tx.execute(tables::INSERT_SECRET, params![name, key.bytes(), now])?;
+    Ok(key)
 }
 
 /// The epoch we are in.
@@ -103,8 +103,8 @@ pub(super) fn found(tx: &Tx<'_>, now: Timestamp) -> Result<(), Error> {
         set_meta(tx, INSTALLATION, &super::hex(&id))?;
         tx.execute(tables::INSERT_EPOCH, params![FIRST_EPOCH, now, "installed"])?;
     }
-    secret(tx, SYNC_KEYS, now)?;
-    secret(tx, SESSIONS, now)?;
+    mac_key(tx, SYNC_KEYS, now)?;
+    mac_key(tx, SESSIONS, now)?;
     Ok(())
 }
 
@@ -119,5 +119,5 @@ fn random<const N: usize>() -> Result<[u8; N], Error> {
 }
 
 const INSTALLATION: &str = "installation";
-const SECRET_BYTES: usize = 32;
+const KEY_BYTES: usize = 32;
 const FIRST_EPOCH: i64 = 1;

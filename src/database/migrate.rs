@@ -101,10 +101,8 @@ mod tests {
         Migration { number: 2, name: "b", sql: "INSERT INTO a (x) VALUES (7);" };
 
     #[test]
-    fn numbers_count_from_one_without_a_gap() {
-        for (index, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(migration.number, i64::try_from(index).unwrap() + 1, "{}", migration.name);
-        }
+    fn numbers_ascend() {
+        assert!(MIGRATIONS.windows(2).all(|pair| pair[0].number < pair[1].number));
     }
 
     #[test]

@@ -175,3 +175,214 @@ fn answer_all(jobs: Vec<Box<dyn Job>>, outcome: &Result<(), Error>) {
         job.answer(outcome.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::Receiver;
+
+    use super::super::{Database, Options};
+    use super::*;
+    use crate::clock::{Clock, Timestamp};
+    use crate::params;
+
+    type Answer = Receiver<Result<(), Error>>;
+
+    /// A database whose batches the test composes: nothing runs before `turn`.
+    fn by_hand() -> (tempfile::TempDir, Database) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { by_hand: true, ..Options::quick(&Clock::manual(Timestamp(1))) };
+        let database = Database::open(dir.path(), options).unwrap();
+        create(&database);
+        (dir, database)
+    }
+
+    fn create(database: &Database) {
+        let sql = "CREATE TABLE diary (id INTEGER PRIMARY KEY, words TEXT NOT NULL UNIQUE, \
+            after BIGINT REFERENCES diary (id) DEFERRABLE INITIALLY DEFERRED)";
+        database.write_blocking(move |tx| tx.execute(sql, params![])).unwrap();
+    }
+
+    fn submit(
+        database: &Database,
+        first: bool,
+        job: impl Fn(&Tx<'_>) -> Result<(), Error> + Send + 'static,
+    ) -> Answer {
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        let reply = move |result| drop(reply.send(result));
+        database.0.engine.write(job, reply, first).unwrap();
+        answer
+    }
+
+    fn insert(words: &'static str) -> impl Fn(&Tx<'_>) -> Result<(), Error> + Send + 'static {
+        let sql = "INSERT INTO diary (words) VALUES (?1)";
+        move |tx| tx.execute(sql, params![words]).map(drop)
+    }
+
+    fn diary(database: &Database) -> Vec<String> {
+        let sql = "SELECT words FROM diary ORDER BY id";
+        database.read_blocking(move |tx| tx.all(sql, params![], |row| row.get(0))).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_answered_before_the_commit_of_the_whole_batch() {
+        let (_dir, database) = by_hand();
+        let answers = ["a", "b", "c"].map(|words| submit(&database, false, insert(words)));
+        assert!(answers.iter().all(|answer| answer.try_recv().is_err()));
+        assert_eq!(database.turn(), 3);
+        assert!(answers.iter().all(|answer| answer.try_recv() == Ok(Ok(()))));
+        assert_eq!(diary(&database), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_job_that_fails_or_panics_loses_its_own_changes_alone() {
+        let (_dir, database) = by_hand();
+        let good = submit(&database, false, insert("good"));
+        let bad = submit(&database, false, |tx| {
+            insert("bad")(tx)?;
+            Err(Error::Overloaded)
+        });
+        let panics = submit(&database, false, |tx| {
+            insert("worse")(tx)?;
+            panic!("the job's fault")
+        });
+        let last = submit(&database, false, insert("last"));
+        assert_eq!(database.turn(), 4);
+        assert_eq!(good.try_recv(), Ok(Ok(())));
+        assert_eq!(bad.try_recv(), Ok(Err(Error::Overloaded)));
+        assert_eq!(panics.try_recv(), Ok(Err(Error::Panicked("the job's fault".to_owned()))));
+        assert_eq!(last.try_recv(), Ok(Ok(())));
+        assert_eq!(diary(&database), ["good", "last"]);
+    }
+
+    /// A deferred reference to nothing lets the statement pass and makes the COMMIT fail.
+    #[test]
+    fn a_job_that_cannot_be_committed_takes_no_other_with_it() {
+        let (_dir, database) = by_hand();
+        let (rung, bell) = std::sync::mpsc::channel();
+        let good = submit(&database, false, move |tx| {
+            let rung = rung.clone();
+            tx.on_commit(move || rung.send(()).unwrap());
+            insert("good")(tx)
+        });
+        let bad = submit(&database, false, |tx| {
+            let sql = "INSERT INTO diary (words, after) VALUES ('bad', 99)";
+            tx.execute(sql, params![]).map(drop)
+        });
+        database.turn();
+        assert_eq!(good.try_recv(), Ok(Ok(())));
+        assert!(matches!(bad.try_recv(), Ok(Err(Error::Constraint(_)))));
+        assert_eq!(diary(&database), ["good"]);
+        assert_eq!(bell.try_iter().count(), 1);
+    }
+
+    #[test]
+    fn recall_goes_before_all_that_waits() {
+        let (_dir, database) = by_hand();
+        let ordinary = submit(&database, false, insert("ordinary"));
+        let recall = submit(&database, true, insert("recall"));
+        assert_eq!(database.turn(), 1);
+        assert_eq!(recall.try_recv(), Ok(Ok(())));
+        assert!(ordinary.try_recv().is_err());
+        assert_eq!(database.turn(), 1);
+        assert_eq!(diary(&database), ["recall", "ordinary"]);
+    }
+
+    #[test]
+    fn bells_ring_after_the_commit_and_not_for_a_job_that_failed() {
+        let (_dir, database) = by_hand();
+        let (rung, bell) = std::sync::mpsc::channel();
+        for fails in [false, true] {
+            let (rung, handle) = (rung.clone(), database.clone());
+            let _answer = submit(&database, false, move |tx| {
+                let (rung, _handle) = (rung.clone(), handle.clone());
+                tx.on_commit(move || rung.send(fails).unwrap());
+                if fails { Err(Error::Overloaded) } else { insert("rings")(tx) }
+            });
+        }
+        assert_eq!(bell.try_iter().count(), 0);
+        database.turn();
+        assert_eq!(bell.try_iter().collect::<Vec<_>>(), [false]);
+    }
+
+    #[test]
+    fn a_bell_that_panics_does_not_take_the_writer_with_it() {
+        let (_dir, database) = by_hand();
+        let answer = submit(&database, false, |tx| {
+            tx.on_commit(|| panic!("the bell's fault"));
+            insert("rings")(tx)
+        });
+        database.turn();
+        assert_eq!(answer.try_recv(), Ok(Ok(())));
+        assert_eq!(database.write_blocking(insert("later")), Ok(()));
+    }
+
+    #[test]
+    fn a_constraint_inside_a_job_leaves_the_job_its_choice() {
+        let (_dir, database) = by_hand();
+        let answer = submit(&database, false, |tx| {
+            insert("once")(tx)?;
+            assert!(matches!(insert("once")(tx), Err(Error::Constraint(_))));
+            insert("twice")(tx)
+        });
+        database.turn();
+        assert_eq!(answer.try_recv(), Ok(Ok(())));
+        assert_eq!(diary(&database), ["once", "twice"]);
+    }
+
+    /// The same over the real threads: many callers at once, each sees its own row.
+    #[tokio::test]
+    async fn many_callers_share_the_writer() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(dir.path(), Options::default()).unwrap();
+        let sql = "CREATE TABLE tally (id INTEGER PRIMARY KEY, x BIGINT NOT NULL)";
+        database.write(move |tx| tx.execute(sql, params![])).await.unwrap();
+        let callers = (0..500_i64).map(|x| {
+            let database = database.clone();
+            tokio::spawn(async move {
+                let sql = "INSERT INTO tally (x) VALUES (?1) RETURNING id";
+                let id: Option<i64> =
+                    database.write(move |tx| tx.one(sql, params![x], |row| row.get(0))).await?;
+                let sql = "SELECT x FROM tally WHERE id = ?1";
+                database.read(move |tx| tx.one(sql, params![id], |row| row.get(0))).await
+            })
+        });
+        for (x, caller) in (0_i64..).zip(callers.collect::<Vec<_>>()) {
+            assert_eq!(caller.await.unwrap(), Ok::<_, Error>(Some(x)));
+        }
+    }
+
+    #[test]
+    fn readers_cannot_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Timestamp(1));
+        let database = Database::open(dir.path(), Options::quick(&clock)).unwrap();
+        create(&database);
+        assert!(database.read_blocking(insert("never")).is_err());
+        assert!(diary(&database).is_empty());
+    }
+
+    #[test]
+    fn what_waits_is_finished_before_the_end_and_nothing_comes_after() {
+        let (dir, database) = by_hand();
+        let answer = submit(&database, false, insert("in time"));
+        database.stop();
+        assert_eq!(answer.try_recv(), Ok(Ok(())));
+        assert_eq!(database.write_blocking(insert("late")), Err(Error::Stopped));
+        drop(database);
+        let clock = Clock::manual(Timestamp(2));
+        let again = Database::open(dir.path(), Options::quick(&clock)).unwrap();
+        assert_eq!(diary(&again), ["in time"]);
+    }
+
+    #[test]
+    fn a_full_queue_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let quick = Options::quick(&Clock::manual(Timestamp(1)));
+        let options = Options { by_hand: true, queue_jobs_max: 1, ..quick };
+        let database = Database::open(dir.path(), options).unwrap();
+        create(&database);
+        let _first = submit(&database, false, insert("a"));
+        let refused = database.0.engine.write(insert("b"), drop, false);
+        assert_eq!(refused, Err(Error::Overloaded));
+    }
+}
