@@ -4,7 +4,8 @@
 //! offsets; bodies and attachments are decoded when asked for. Whatever a stranger wrote, what leaves here is clean UTF-8
 //! within stated limits; broken MIME degrades, and only a size over [`SIZE_MAX`] is refused.
 //!
-//! [`Identity`] says whether two copies are the same message, [`body`] shapes content the way a phone asked for it.
+//! [`Identity`] says whether two copies are the same message, [`body`] shapes content the way a phone asked for it,
+//! [`compose`] makes mail out of what phones send.
 
 mod address;
 mod attachment;
@@ -13,6 +14,7 @@ mod charset;
 #[doc(hidden)]
 pub mod check;
 mod class;
+pub mod compose;
 mod date;
 mod headers;
 mod html;

@@ -241,10 +241,6 @@ impl Message {
         &self.parts
     }
 
-    pub(crate) fn bodies(&self) -> &Bodies {
-        &self.bodies
-    }
-
     /// The text of one part in clean UTF-8.
     pub(crate) fn part_text(&self, part: &Part) -> String {
         let octets = part.decoded(&self.raw);
