@@ -11,6 +11,7 @@ use std::str::FromStr;
 use wbxml::{Limits, Reader, Tag, Token};
 
 use crate::code_pages;
+use crate::encoder::Encoder;
 use crate::error::{Error, Problem};
 use crate::types::{DateTime, Invalid};
 use crate::version::ProtocolVersion;
@@ -19,6 +20,7 @@ use crate::version::ProtocolVersion;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A cursor over the elements of one document.
+#[derive(Clone, Debug)]
 pub struct Cursor<'a> {
     reader: Reader<'a>,
     version: ProtocolVersion,
@@ -57,7 +59,10 @@ impl<'a> Cursor<'a> {
     /// Enters the root element, whatever it is.
     pub fn any_root(&mut self) -> Result<Tag> {
         match self.token()? {
-            Some(Token::Start { tag, .. }) => self.enter(tag),
+            Some(Token::Start { tag, .. }) => {
+                self.enter(tag);
+                self.require_version().map(|()| tag)
+            }
             _ => Err(self.problem(Problem::Root)),
         }
     }
@@ -72,9 +77,21 @@ impl<'a> Cursor<'a> {
 
     /// Enters the next child of the current element, or leaves the element and says `None`.
     pub fn next_child(&mut self) -> Result<Option<Tag>> {
+        let child = self.next_child_any_version()?;
+        if child.is_some() {
+            self.require_version()?;
+        }
+        Ok(child)
+    }
+
+    /// As [`Cursor::next_child`], but the spoken version need not have the child.
+    pub fn next_child_any_version(&mut self) -> Result<Option<Tag>> {
         loop {
             match self.token()? {
-                Some(Token::Start { tag, .. }) => return self.enter(tag).map(Some),
+                Some(Token::Start { tag, .. }) => {
+                    self.enter(tag);
+                    return Ok(Some(tag));
+                }
                 Some(Token::End) | None => return Ok(None),
                 Some(Token::Text(text)) if is_blank(text.bytes()) => {}
                 Some(_) => return Err(self.problem(Problem::Content)),
@@ -92,12 +109,21 @@ impl<'a> Cursor<'a> {
 
     /// Consumes a leaf: its octets, from as many pieces as it has ([MS-ASWBXML] 2.1.1).
     pub fn bytes(&mut self) -> Result<Cow<'a, [u8]>> {
+        self.content().map(|(octets, _)| octets)
+    }
+
+    /// Consumes a leaf: its octets, and whether any of them came as an opaque value.
+    pub fn content(&mut self) -> Result<(Cow<'a, [u8]>, bool)> {
         let mut content = Cow::Borrowed(&[][..]);
+        let mut opaque = false;
         loop {
             let piece = match self.token()? {
                 Some(Token::Text(text)) => text.bytes(),
-                Some(Token::Opaque(octets)) => octets,
-                Some(Token::End) | None => return Ok(content),
+                Some(Token::Opaque(octets)) => {
+                    opaque = true;
+                    octets
+                }
+                Some(Token::End) | None => return Ok((content, opaque)),
                 Some(_) => return Err(self.problem(Problem::Content)),
             };
             if content.is_empty() {
@@ -193,12 +219,14 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Reads an empty tag that may stand once.
+    /// Reads a tag that may stand once and says what it says by being there; some clients put the
+    /// value of a boolean in it, which is then believed.
     pub fn flag(&mut self, slot: &mut bool) -> Result<()> {
-        if std::mem::replace(slot, true) {
+        if *slot {
             return Err(self.problem(Problem::Duplicate));
         }
-        self.empty()
+        *slot = self.boolean()?;
+        Ok(())
     }
 
     /// The value of a child that has to be there, after the children of `parent` were read.
@@ -222,14 +250,18 @@ impl<'a> Cursor<'a> {
         Error::Limit { offset: self.offset, limit }
     }
 
-    /// Takes note of an element that begins, and refuses what the version does not have.
-    fn enter(&mut self, tag: Tag) -> Result<Tag> {
+    /// Refuses the element entered last if the spoken version does not have it.
+    pub fn require_version(&self) -> Result<()> {
+        if code_pages::versions(self.element).contain(self.version) {
+            return Ok(());
+        }
+        Err(Error::Version { offset: self.offset, tag: self.element, version: self.version })
+    }
+
+    /// Takes note of an element that begins.
+    fn enter(&mut self, tag: Tag) {
         self.element = tag;
         self.offset = self.reader.offset();
-        if code_pages::versions(tag).contain(self.version) {
-            return Ok(tag);
-        }
-        Err(Error::Version { offset: self.offset, tag, version: self.version })
     }
 
     /// The next token; keeps count of the elements that are open.
@@ -241,6 +273,49 @@ impl<'a> Cursor<'a> {
             _ => {}
         }
         Ok(token)
+    }
+}
+
+/// The children of an element, kept as they came and given back as they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subtree(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Start(Tag),
+    End,
+    Text(String),
+    Opaque(Vec<u8>),
+}
+
+impl Subtree {
+    /// Consumes the element entered last and keeps what is in it.
+    pub fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        let depth = cursor.depth();
+        let mut pieces = Vec::new();
+        while let Some(token) = cursor.token()? {
+            pieces.push(match token {
+                Token::Start { tag, .. } => Piece::Start(tag),
+                Token::End if cursor.depth() < depth => break,
+                Token::End => Piece::End,
+                Token::Text(text) => Piece::Text(text.to_str_lossy().into_owned()),
+                Token::Opaque(octets) => Piece::Opaque(octets.to_vec()),
+                Token::Entity(_) => return Err(cursor.problem(Problem::Content)),
+            });
+        }
+        Ok(Self(pieces))
+    }
+
+    /// Writes what was kept, whatever version has it.
+    pub fn write(&self, encoder: &mut Encoder) {
+        for piece in &self.0 {
+            match piece {
+                Piece::Start(tag) => encoder.raw_start(*tag),
+                Piece::End => encoder.raw_end(),
+                Piece::Text(text) => encoder.raw_text(text),
+                Piece::Opaque(octets) => encoder.raw_opaque(octets),
+            }
+        }
     }
 }
 
@@ -268,7 +343,6 @@ fn is_blank(octets: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::code_pages::air_sync::*;
-    use crate::encoder::Encoder;
 
     fn document(write: impl FnOnce(&mut Encoder)) -> Vec<u8> {
         let mut encoder = Encoder::new(ProtocolVersion::V16_1);

@@ -155,6 +155,34 @@ impl Encoder {
         if self.writer.bytes_written() > HEADER_LENGTH { self.writer.finish() } else { Vec::new() }
     }
 
+    /// Begins an element whatever the version; a subtree is written as it came.
+    pub(crate) fn raw_start(&mut self, tag: Tag) {
+        if self.left_out == 0 {
+            self.writer.start(tag);
+        }
+    }
+
+    /// Ends an element begun by [`Encoder::raw_start`].
+    pub(crate) fn raw_end(&mut self) {
+        if self.left_out == 0 {
+            self.writer.end();
+        }
+    }
+
+    /// Writes a text in an element begun by [`Encoder::raw_start`].
+    pub(crate) fn raw_text(&mut self, text: &str) {
+        if self.left_out == 0 && !text.is_empty() {
+            self.writer.text(text);
+        }
+    }
+
+    /// Writes octets in an element begun by [`Encoder::raw_start`].
+    pub(crate) fn raw_opaque(&mut self, octets: &[u8]) {
+        if self.left_out == 0 && !octets.is_empty() {
+            self.writer.opaque(octets);
+        }
+    }
+
     /// Whether an element is left out: it stands in one that is, or the version has it not.
     fn leaves_out(&self, tag: Tag) -> bool {
         self.left_out > 0 || !code_pages::versions(tag).contain(self.version)

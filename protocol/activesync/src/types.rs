@@ -29,7 +29,7 @@ impl std::error::Error for Invalid {}
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $limit:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Box<str>);
 
         impl $name {
@@ -229,6 +229,10 @@ impl std::str::FromStr for DateTime {
         Self::parse(text)
     }
 }
+
+/// A moment that travels in the compact spelling ([MS-ASDTYPE] 2.7.2); both spellings are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CompactDateTime(pub DateTime);
 
 /// The end of a time: `Z`, or a fraction and `Z`.
 fn fraction_ms(rest: &[u8]) -> Option<i64> {

@@ -1,5 +1,7 @@
 //! The commands, one file each, named as the specification names them.
 
+pub mod sync;
+
 use std::fmt;
 use std::str::FromStr;
 
