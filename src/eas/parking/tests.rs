@@ -181,18 +181,27 @@ impl Gateway {
     }
 
     async fn tls_phone(&self) -> Phone<TlsStream<TcpStream>> {
+        self.handshake(&rustls::version::TLS13, &[]).await.unwrap()
+    }
+
+    async fn handshake(
+        &self,
+        version: &'static rustls::SupportedProtocolVersion,
+        protocols: &[&[u8]],
+    ) -> std::io::Result<Phone<TlsStream<TcpStream>>> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         let stream = TcpStream::connect(self.tls).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        Phone(connector.connect(name, stream).await.unwrap())
+        Ok(Phone(connector.connect(name, stream).await?))
     }
 }
 
@@ -267,12 +276,48 @@ async fn a_connection_serves_many_requests() {
 }
 
 #[tokio::test]
-async fn only_http_1_1_is_negotiated() {
+async fn tls_1_2_and_1_3_speak_only_http_1_1() {
     let gateway = Gateway::usual().await;
-    let phone = gateway.tls_phone().await;
-    let (_, session) = phone.0.get_ref();
-    assert_eq!(session.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
-    assert_eq!(session.alpn_protocol(), None, "a client that offers none gets none");
+    let versions = [&rustls::version::TLS12, &rustls::version::TLS13];
+    for version in versions {
+        let mut phone = gateway.handshake(version, &[b"h2", b"http/1.1"]).await.unwrap();
+        assert_eq!(phone.0.get_ref().1.protocol_version(), Some(version.version));
+        assert_eq!(phone.0.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
+        phone.posts("", "hello").await;
+        assert_eq!(phone.hears_body().await, "hello");
+    }
+    assert!(gateway.handshake(&rustls::version::TLS13, &[b"h2"]).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_waits_is_woken_and_asks_again() {
+    const CROWD: usize = 60;
+    let mut gateway = Gateway::usual().await;
+    let mut phones = Vec::new();
+    for _ in 0..CROWD {
+        phones.push(gateway.tls_phone().await);
+    }
+    for round in 0..3 {
+        for phone in &mut phones {
+            phone.posts("wait", "").await;
+        }
+        let mut wakes = Vec::new();
+        while wakes.len() < CROWD {
+            wakes.push(gateway.parked.recv().await.unwrap());
+        }
+        for wake in wakes {
+            wake.send(round.to_string()).unwrap();
+        }
+        for phone in &mut phones {
+            assert_eq!(phone.hears_body().await, round.to_string());
+        }
+    }
+    drop(phones);
+    gateway
+        .endpoint
+        .stop(Stopping { spread: Duration::ZERO, patience: Duration::from_secs(30) })
+        .await;
+    assert_eq!(gateway.endpoint.gauge().connections(), 0);
 }
 
 #[tokio::test]
