@@ -22,6 +22,14 @@ pub const NAMES: &[&str] = &[
     "backup.after_bodies",
     "restore.before_epoch",
     "restore.before_rename",
+    "mailbox.after_body",
+    "delivery.before_reply",
+    "outbox.after_submit",
+    "outbox.before_relay",
+    "outbox.after_relay",
+    "outbox.after_commit",
+    "outbox.local_before_commit",
+    "outbox.local_after_commit",
 ];
 
 /// The environment variable that arms one failpoint.

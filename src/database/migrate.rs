@@ -12,6 +12,11 @@ use crate::clock::Timestamp;
 /// Every migration there is: number, name, contents.
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "base", sql: include_str!("migrations/0001_base.sql") },
+    Migration {
+        number: 2,
+        name: "directory_mailbox",
+        sql: include_str!("migrations/0002_directory_mailbox.sql"),
+    },
     Migration { number: 4, name: "recall", sql: include_str!("migrations/0004_recall.sql") },
 ];
 

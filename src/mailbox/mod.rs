@@ -11,6 +11,7 @@
 //! - **Every change has a position of its own** in the log of its folder, so that a [`Cursor`] says exactly what was told.
 //! - **No question costs what the folder holds**; only what has changed, or what was asked for.
 
+pub mod embedded;
 mod store;
 mod types;
 
@@ -40,3 +41,6 @@ pub const CATEGORIES_MAX: usize = 300;
 
 /// For how long a repeated idempotency token gives the first item again, in days.
 pub const ONCE_DAYS: u64 = 14;
+
+#[cfg(test)]
+pub(crate) mod suite;

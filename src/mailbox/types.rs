@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::database;
 use crate::ids::{CollectionNumber, FolderId, IdentityId, ItemNumber, MailboxId};
 
 /// Why a mailbox did not do what it was asked. Never silence, never an empty list.
@@ -158,6 +159,7 @@ pub struct Flag {
 
 /// One line of a [`Delta`].
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every line of a delta is a live item")]
 pub enum Change {
     /// The message is there and looks like this now.
     Live(Item),
@@ -168,6 +170,24 @@ pub enum Change {
         /// The position at which it left.
         seq: u64,
     },
+}
+
+impl Change {
+    /// The position of the change.
+    pub fn seq(&self) -> u64 {
+        match self {
+            Change::Live(item) => item.seq,
+            Change::Gone { seq, .. } => *seq,
+        }
+    }
+
+    /// The item that changed.
+    pub fn item(&self) -> ItemNumber {
+        match self {
+            Change::Live(live) => live.item,
+            Change::Gone { item, .. } => *item,
+        }
+    }
 }
 
 /// What has changed in a folder after a [`Cursor`].
@@ -263,4 +283,10 @@ pub enum FolderEventKind {
     Changed,
     /// The folder itself was made, renamed, moved or deleted.
     Hierarchy,
+}
+
+impl From<database::Error> for MailboxError {
+    fn from(error: database::Error) -> MailboxError {
+        if error.is_full() { MailboxError::Full } else { MailboxError::Ours(error.to_string()) }
+    }
 }

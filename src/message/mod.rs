@@ -1,6 +1,6 @@
 //! What a message is: octets that came from anywhere, read without ever failing on their contents.
 //!
-//! Pure: no clock, no socket, no database, no wire types. [`Message::parse`] makes one pass over the octets and keeps
+//! Pure: no clock, no socket, no wire types, and no database but for the register of identities. [`Message::parse`] makes one pass over the octets and keeps
 //! offsets; bodies and attachments are decoded when asked for. Whatever a stranger wrote, what leaves here is clean UTF-8
 //! within stated limits; broken MIME degrades, and only a size over [`SIZE_MAX`] is refused.
 //!
@@ -21,6 +21,8 @@ mod html;
 mod identity;
 mod mime;
 mod quote;
+mod register;
+mod tables;
 mod thread;
 mod transfer;
 mod utf8;
@@ -30,5 +32,6 @@ mod write;
 pub use address::{Address, join};
 pub use attachment::{Attachment, Method};
 pub use identity::Identity;
+pub use register::{identity, register, registered, with_message_id};
 pub use thread::{conversation_id, conversation_index};
 pub use view::{ADDRESS_LIST_OCTETS_MAX, Message, Native, SIZE_MAX, Unreadable};
