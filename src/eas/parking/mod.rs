@@ -252,7 +252,10 @@ async fn turn(line: Line, caller: Caller, house: &Arc<House>) -> Next {
                 return Next::Park(Box::new(Parked { line, waiting, manner }));
             }
         },
-        Verdict::TooLarge(incoming) => house.handler.too_large(incoming).await,
+        Verdict::TooLarge(incoming) => {
+            let worded = timeout(house.limits.handle, house.handler.too_large(incoming)).await;
+            worded.unwrap_or_else(|_| come_again())
+        }
         Verdict::Refuse(answer) => answer,
     };
     drop(room);
@@ -280,21 +283,33 @@ fn come_again() -> Answer {
         .with(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S))
 }
 
+/// How a wait ends when its phone is still there.
+enum End {
+    Answer(Answer),
+    Close,
+}
+
 /// Waits on the bare stream, then answers.
 async fn park(parked: Parked, connection: ConnectionId, house: &House) -> Option<Line> {
     let Parked { mut line, waiting, manner } = parked;
-    let answer = {
+    let end = {
         let _counted = house.gauge.count_waiting();
         let farewell = waiting.farewell();
         let mut news = waiting.wait();
         tokio::select! {
             biased;
-            answer = &mut news => Some(answer),
-            () = line.gone() => None,
-            () = house.turn_to_leave(connection) => farewell,
+            answer = &mut news => End::Answer(answer),
+            () = line.gone() => return None,
+            () = house.turn_to_leave(connection) => farewell.map_or(End::Close, End::Answer),
         }
     };
-    Box::pin(reply(line, answer?, manner, house)).await
+    match end {
+        End::Answer(answer) => Box::pin(reply(line, answer, manner, house)).await,
+        End::Close => {
+            Box::pin(close(line, false)).await;
+            None
+        }
+    }
 }
 
 /// Writes an answer; the line comes back if the connection stays open.

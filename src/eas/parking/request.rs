@@ -190,8 +190,10 @@ async fn collect(
     let mut expected = declared;
     loop {
         if expected > FREE_BYTES_MAX && !std::mem::replace(&mut asked, true) {
-            let answer = house.handler.refuses(incoming).await;
-            answer.map_or(Ok(()), |answer| Err(Unfit::Unwelcome(answer)))?;
+            let asking = timeout(house.limits.handle, house.handler.refuses(incoming)).await;
+            if let Some(answer) = asking.unwrap_or_else(|_| Some(come_again())) {
+                return Err(Unfit::Unwelcome(answer));
+            }
             pace = Pace::new(&house.limits);
         }
         let frame = match timeout_at(pace.due, body.frame()).await {
