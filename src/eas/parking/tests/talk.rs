@@ -1,0 +1,133 @@
+//! Requests and answers: versions of HTTP and TLS, framing, keep-alive, proxies.
+
+use super::*;
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let gateway = Gateway::usual().await;
+    let (mut plain, mut tls) = (gateway.phone().await, gateway.tls_phone().await);
+    for round in 0..3 {
+        plain.posts("", &format!("plain {round}")).await;
+        tls.posts("", &format!("tls {round}")).await;
+        assert_eq!(plain.hears_body().await, format!("plain {round}"));
+        assert_eq!(tls.hears_body().await, format!("tls {round}"));
+    }
+    assert_eq!(gateway.endpoint.gauge().connections(), 2);
+}
+
+#[tokio::test]
+async fn tls_1_2_and_1_3_speak_only_http_1_1() {
+    let gateway = Gateway::usual().await;
+    let versions = [&rustls::version::TLS12, &rustls::version::TLS13];
+    for version in versions {
+        let mut phone = gateway.handshake(version, &[b"h2", b"http/1.1"]).await.unwrap();
+        assert_eq!(phone.0.get_ref().1.protocol_version(), Some(version.version));
+        assert_eq!(phone.0.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
+        phone.posts("", "hello").await;
+        assert_eq!(phone.hears_body().await, "hello");
+    }
+    assert!(gateway.handshake(&rustls::version::TLS13, &[b"h2"]).await.is_err());
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let gateway = Gateway::usual().await;
+    let mut phone = gateway.tls_phone().await;
+    phone.says([post("", "", "one"), post("", "", "two"), post("", "", "three")].concat()).await;
+    for expected in ["one", "two", "three"] {
+        assert_eq!(phone.hears_body().await, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_answer_has_a_type_a_length_and_a_date() {
+    let gateway = Gateway::usual().await;
+    let mut phone = gateway.phone().await;
+    phone.posts("empty", "").await;
+    let (head, _) = phone.hears().await;
+    assert!(head.contains("Content-Length: 0\r\n"), "{head}");
+    assert!(head.contains("Content-Type: application/vnd.ms-sync.wbxml\r\n"), "{head}");
+    assert!(head.contains("Date: Tue, 24 Nov 2026 08:00:00 GMT\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn connection_close_is_honoured() {
+    let gateway = Gateway::usual().await;
+    let mut phone = gateway.tls_phone().await;
+    phone.says(post("", "Connection: close\r\n", "bye")).await;
+    let (head, body) = phone.hears().await;
+    assert_eq!((head.contains("Connection: close\r\n"), body.as_str()), (true, "bye"));
+    let mut rest = Vec::new();
+    assert_eq!(phone.0.read_to_end(&mut rest).await.unwrap(), 0, "an orderly close_notify");
+}
+
+#[tokio::test]
+async fn http_1_0_closes_unless_asked_to_stay() {
+    let gateway = Gateway::usual().await;
+    let mut phone = gateway.phone().await;
+    let stay = post("", "Connection: keep-alive\r\n", "a").replace("HTTP/1.1", "HTTP/1.0");
+    phone.says(stay).await;
+    let (head, _) = phone.hears().await;
+    assert!(head.contains("Connection: keep-alive\r\n"), "{head}");
+    phone.says(post("", "", "b").replace("HTTP/1.1", "HTTP/1.0")).await;
+    let (head, body) = phone.hears().await;
+    assert_eq!((head.contains("Connection: close\r\n"), body.as_str()), (true, "b"));
+    assert!(phone.hears_the_end().await.is_empty());
+}
+
+#[tokio::test]
+async fn chunked_bodies_are_read() {
+    let gateway = Gateway::usual().await;
+    let mut phone = gateway.phone().await;
+    let head = "POST /microsoft-server-activesync/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    phone
+        .says([head, "5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n", &post("", "", "next")].concat())
+        .await;
+    assert_eq!(phone.hears_body().await, "hello, world");
+    assert_eq!(phone.hears_body().await, "next");
+}
+
+#[tokio::test]
+async fn a_half_closed_phone_still_gets_its_answer() {
+    let gateway = Gateway::usual().await;
+    let mut phone = gateway.phone().await;
+    phone.posts("", "last words").await;
+    phone.0.shutdown().await.unwrap();
+    assert_eq!(phone.hears_body().await, "last words");
+    assert!(phone.hears_the_end().await.is_empty());
+    let mut phone = gateway.tls_phone().await;
+    phone.posts("", "last words").await;
+    phone.0.shutdown().await.unwrap();
+    assert_eq!(phone.hears_body().await, "last words");
+}
+
+#[tokio::test]
+async fn expect_100_continue_is_answered_before_the_body() {
+    let gateway = Gateway::open(limits(|it| it.body_bytes_max = 100)).await;
+    let mut phone = gateway.tls_phone().await;
+    let whole = post("", "Expect: 100-continue\r\n", "invited");
+    phone.says(&whole[..whole.len() - 7]).await;
+    assert_eq!(phone.hears().await.0, "HTTP/1.1 100 Continue\r\n\r\n");
+    phone.says("invited").await;
+    assert_eq!(phone.hears_body().await, "invited");
+
+    phone.says("POST /Microsoft-Server-ActiveSync HTTP/1.1\r\nExpect: 100-continue\r\n").await;
+    phone.says("Content-Length: 101\r\n\r\n").await;
+    assert_eq!(phone.hears_status().await, 413, "not invited");
+}
+
+#[tokio::test]
+async fn a_proxy_speaks_for_its_phones() {
+    let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let gateway = Gateway::open(Settings { trusted_proxies, ..Settings::default() }).await;
+    let mut proxy = gateway.phone().await;
+    let fields = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n";
+    proxy.says(post("", fields, "")).await;
+    proxy.hears_body().await;
+    let path = "/Microsoft-Server-ActiveSync";
+    assert_eq!(*gateway.desk.last.lock(), format!("192.0.2.7 true {path}"));
+    let mut phone = gateway.tls_phone().await;
+    phone.says(post("", "X-Forwarded-For: 192.0.2.7\r\n", "")).await;
+    phone.hears_body().await;
+    assert_eq!(*gateway.desk.last.lock(), format!("127.0.0.1 true {path}"));
+}
