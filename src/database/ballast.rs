@@ -38,14 +38,19 @@ impl Ballast {
         Ok(ballast)
     }
 
-    /// Whether there is something left to throw off.
+    /// Whether ordinary jobs may take up room; so it is, too, when there is no ballast at all.
     pub(super) fn is_aboard(&self) -> bool {
+        self.is_aboard
+    }
+
+    /// Whether throwing it off would make room.
+    pub(super) fn is_of_use(&self) -> bool {
         self.is_aboard && self.bytes > 0
     }
 
     /// Makes room.
     pub(super) fn throw_off(&mut self, connection: &Connection) -> Result<(), Error> {
-        std::fs::remove_file(&self.file)?;
+        std::fs::remove_file(&self.file).or_else(ignore_absence)?;
         self.is_aboard = false;
         self.limit(connection, self.pages_max)
     }
@@ -189,6 +194,21 @@ mod tests {
         // There is room now, and it is not for everybody.
         assert_eq!(database.write_blocking(load), Err(Error::Full));
         assert_eq!(database.write_first_blocking(load), Ok(()));
+    }
+
+    #[test]
+    fn bodies_leave_the_last_room_to_recall_and_come_back_by_themselves() {
+        let (_dir, database) = small();
+        let bodies = super::super::Bodies::beside(&database).unwrap();
+        fill(&database);
+        assert!(bodies.put(b"before").is_ok());
+        database.write_first_blocking(load).unwrap();
+        assert!(database.is_full());
+        assert_eq!(bodies.put(b"meanwhile").err(), Some(Error::Full));
+        let empty = |tx: &super::super::Tx<'_>| tx.execute("DELETE FROM load", params![]);
+        database.write_first_blocking(empty).unwrap();
+        assert!(bodies.put(b"after").is_ok());
+        assert!(!database.is_full());
     }
 
     #[test]

@@ -13,14 +13,14 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::{Column, Error, FromColumn, Param, hex};
+use super::{Column, Database, Error, FromColumn, Param, hex};
 use crate::failpoint;
 
 /// The SHA-256 of a body, which is its name.
@@ -28,21 +28,21 @@ use crate::failpoint;
 pub struct BodyHash(pub [u8; 32]);
 
 /// The store of bodies. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Bodies(Arc<Inner>);
 
 /// Keeps a body that was put from being removed; drop it after the row that names the body has been committed.
 #[must_use = "without the pin another delivery's removal may take the body before its row is committed"]
-#[derive(Debug)]
 pub struct Pin {
     bodies: Arc<Inner>,
     hash: BodyHash,
 }
 
-#[derive(Debug)]
 struct Inner {
     place: Place,
     held: Mutex<Held>,
+    /// Knows when the room on the disk is recall's alone.
+    database: Weak<super::Inner>,
 }
 
 /// Bodies that may not go at the moment.
@@ -96,28 +96,30 @@ impl BodyHash {
 }
 
 impl Bodies {
-    /// The bodies in `dir/bodies`.
+    /// The bodies beside a database, as durable as it is. While the disk's last room is recall's, they take up none.
+    pub fn beside(database: &Database) -> Result<Bodies, Error> {
+        let place = Files::open(database.dir(), database.0.durable)?;
+        Ok(Bodies::over(Place::Files(place), Arc::downgrade(&database.0)))
+    }
+
+    /// The bodies in `dir/bodies`, without a database to ask for room.
     pub fn open(dir: &Path, durable: bool) -> Result<Bodies, Error> {
-        let root = dir.join(FOLDER);
-        DirBuilder::new().recursive(true).mode(0o700).create(&root)?;
-        let files = Files { root, durable, next_temp: AtomicU64::new(0) };
-        if durable {
-            sync_folder(dir)?;
-        }
-        Ok(Bodies::over(Place::Files(files)))
+        Ok(Bodies::over(Place::Files(Files::open(dir, durable)?), Weak::new()))
     }
 
     /// A store in memory that forgets at [`Bodies::crash`] what a disk would forget.
     pub fn simulated() -> Bodies {
-        Bodies::over(Place::Simulated(Mutex::default()))
+        Bodies::over(Place::Simulated(Mutex::default()), Weak::new())
     }
 
-    fn over(place: Place) -> Bodies {
-        Bodies(Arc::new(Inner { place, held: Mutex::default() }))
+    fn over(place: Place, database: Weak<super::Inner>) -> Bodies {
+        Bodies(Arc::new(Inner { place, held: Mutex::default(), database }))
     }
 
-    /// Stores a body so that it survives a power cut, and pins it. Blocks on the disk; see [`Bodies::store`].
+    /// Stores a body so that it survives a power cut, and pins it. Blocks on the disk, and on a full one asks the database, so it
+    /// has no place inside a job; see [`Bodies::store`].
     pub fn put(&self, bytes: &[u8]) -> Result<Pin, Error> {
+        self.ask_for_room()?;
         let hash = BodyHash::of(bytes);
         let pin = self.pin(hash);
         match &self.0.place {
@@ -211,6 +213,14 @@ impl Bodies {
         Hold(Arc::clone(&self.0))
     }
 
+    /// A write that changes nothing finds out whether the ballast can come back aboard.
+    fn ask_for_room(&self) -> Result<(), Error> {
+        match self.0.database.upgrade().map(Database) {
+            Some(database) if database.is_full() => database.write_blocking(|_| Ok(())),
+            _ => Ok(()),
+        }
+    }
+
     fn pin(&self, hash: BodyHash) -> Pin {
         *self.0.held.lock().pins.entry(hash).or_default() += 1;
         Pin { bodies: Arc::clone(&self.0), hash }
@@ -265,7 +275,6 @@ impl Drop for Pin {
 }
 
 /// Keeps all bodies while a backup copies them.
-#[derive(Debug)]
 pub(super) struct Hold(Arc<Inner>);
 
 impl Drop for Hold {
@@ -282,6 +291,15 @@ impl Drop for Hold {
 }
 
 impl Files {
+    fn open(dir: &Path, durable: bool) -> Result<Files, Error> {
+        let root = dir.join(FOLDER);
+        DirBuilder::new().recursive(true).mode(0o700).create(&root)?;
+        if durable {
+            sync_folder(dir)?;
+        }
+        Ok(Files { root, durable, next_temp: AtomicU64::new(0) })
+    }
+
     fn put(&self, hash: BodyHash, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path(hash);
         let folder = self.folder(hash)?;
@@ -407,6 +425,18 @@ fn digit(ascii: u8) -> Option<u8> {
 impl fmt::Display for BodyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for Bodies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Bodies").field(&self.0.place).finish()
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pin").field(&self.hash).finish()
     }
 }
 

@@ -100,13 +100,15 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     engine: Engine,
     dir: PathBuf,
+    durable: bool,
 }
 
 impl Database {
     /// Opens, and where needed makes and migrates, the database in `dir`. Takes the directory's lock until it is dropped.
     pub fn open(dir: &Path, options: Options) -> Result<Database, Error> {
+        let durable = options.durable;
         let engine = Engine::start(dir, options)?;
-        Ok(Database(Arc::new(Inner { engine, dir: dir.to_owned() })))
+        Ok(Database(Arc::new(Inner { engine, dir: dir.to_owned(), durable })))
     }
 
     /// Runs a job that may change things, and answers after the COMMIT. The job runs, and may be committed, even when the caller
@@ -194,6 +196,11 @@ impl Database {
     /// Finishes the jobs that wait, refuses new ones, and closes the file.
     pub fn stop(&self) {
         self.0.engine.stop();
+    }
+
+    /// Whether the disk was full and only recall may take up room for now. The next ordinary job looks whether that has passed.
+    pub fn is_full(&self) -> bool {
+        self.0.engine.is_full()
     }
 
     /// The directory the database is in.

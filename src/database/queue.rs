@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 
 use super::ballast::Ballast;
+use super::bodies::sync_folder;
 use super::read::{self, ReadJob, read_job};
 use super::write::{BATCH_JOBS_MAX, Job, Typed, Writer};
 use super::{Error, Options, Tx, connect, meta, migrate, tables};
@@ -30,6 +32,8 @@ struct Shared {
     reads_on_writer: bool,
     /// With `by_hand`, the writer that [`Engine::turn`] drives.
     by_hand: Mutex<Option<Writer>>,
+    /// Whether the ballast is off: what is not recall's must not take up room.
+    is_full: Arc<AtomicBool>,
     /// Held as long as any thread lives.
     _lock: File,
 }
@@ -59,7 +63,11 @@ impl Engine {
         migrate::migrate(&connection, now)?;
         found(&connection, now)?;
         let ballast = Ballast::load(dir, &options, &connection)?;
-        let writer = Writer { connection, ballast };
+        if options.durable {
+            sync_folder(dir)?;
+        }
+        let is_full = Arc::new(AtomicBool::new(!ballast.is_aboard()));
+        let writer = Writer { connection, ballast, is_full: Arc::clone(&is_full) };
         let reads_on_writer = options.single_connection || options.by_hand;
         let shared = Arc::new(Shared {
             queues: Mutex::default(),
@@ -68,6 +76,7 @@ impl Engine {
             jobs_max: options.queue_jobs_max,
             reads_on_writer,
             by_hand: Mutex::new(None),
+            is_full,
             _lock: lock,
         });
         let engine = Engine { shared, threads: Mutex::default() };
@@ -94,10 +103,12 @@ impl Engine {
         E: From<Error> + Send + 'static,
         R: FnOnce(Result<T, E>) + Send + 'static,
     {
-        let job = Box::new(Typed { job, kept: None, reply });
-        self.shared.submit(|queues| {
-            if first { queues.urgent.push_back(job) } else { queues.ordinary.push_back(job) }
-        })?;
+        let job: Box<dyn Job> = Box::new(Typed { job, kept: None, reply });
+        if first {
+            self.shared.submit(job, |queues| &mut queues.urgent)?;
+        } else {
+            self.shared.submit(job, |queues| &mut queues.ordinary)?;
+        }
         self.shared.for_writer.notify_one();
         Ok(())
     }
@@ -111,7 +122,7 @@ impl Engine {
         R: FnOnce(Result<T, E>) + Send + 'static,
     {
         let job = read_job(job, reply);
-        self.shared.submit(|queues| queues.reads.push_back(job))?;
+        self.shared.submit(job, |queues| &mut queues.reads)?;
         if self.shared.reads_on_writer {
             self.shared.for_writer.notify_one();
         } else {
@@ -126,6 +137,11 @@ impl Engine {
         let Some(writer) = writer.as_mut() else { return 0 };
         let work = self.shared.queues.lock().take(true);
         work.into_iter().map(|work| work.run(writer)).sum()
+    }
+
+    /// Whether only recall may take up room.
+    pub(super) fn is_full(&self) -> bool {
+        self.shared.is_full.load(Ordering::SeqCst)
     }
 
     /// Lets the threads finish what waits and ends them.
@@ -161,15 +177,17 @@ impl Drop for Engine {
 }
 
 impl Shared {
-    fn submit(&self, push: impl FnOnce(&mut Queues)) -> Result<(), Error> {
+    /// Puts a job into the queue that `choose` picks; a full queue is full for its own kind of job only.
+    fn submit<J>(&self, job: J, choose: fn(&mut Queues) -> &mut VecDeque<J>) -> Result<(), Error> {
         let mut queues = self.queues.lock();
         if queues.is_stopped {
             return Err(Error::Stopped);
         }
-        if queues.longest() >= self.jobs_max {
+        let queue = choose(&mut queues);
+        if queue.len() >= self.jobs_max {
             return Err(Error::Overloaded);
         }
-        push(&mut queues);
+        queue.push_back(job);
         Ok(())
     }
 
@@ -245,10 +263,6 @@ impl Queues {
             work.push(Work::Ordinary(batch(&mut self.ordinary)));
         }
         work
-    }
-
-    fn longest(&self) -> usize {
-        self.urgent.len().max(self.ordinary.len()).max(self.reads.len())
     }
 }
 

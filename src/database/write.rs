@@ -6,6 +6,8 @@
 //! Jobs of recall form batches of their own, which go first and may use the ballast.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 
@@ -66,12 +68,14 @@ pub(super) fn words(payload: &(dyn std::any::Any + Send)) -> String {
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) ballast: Ballast,
+    /// Tells the store of bodies that the ballast is off.
+    pub(super) is_full: Arc<AtomicBool>,
 }
 
 impl Writer {
     /// Runs a batch of ordinary jobs. While the ballast is off they are told that the disk is full.
     pub(super) fn ordinary(&mut self, mut jobs: Vec<Box<dyn Job>>) {
-        match self.ballast.take_aboard(&self.connection) {
+        match self.take_ballast_aboard() {
             Ok(true) => (),
             Ok(false) => return answer_all(jobs, &Err(Error::Full)),
             Err(error) => return answer_all(jobs, &Err(error)),
@@ -83,15 +87,22 @@ impl Writer {
     /// Runs a batch of recall's jobs. When the disk is full they get the room of the ballast, and are run again.
     pub(super) fn urgent(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         // A recall that meets room again also puts the ballast back, so that the next one has it.
-        let _may_fail_without_harm = self.ballast.take_aboard(&self.connection);
-        let mut outcome = self.attempt(&mut jobs, self.ballast.is_aboard());
-        if outcome == Err(Error::Full) && self.ballast.is_aboard() {
+        let _may_fail_without_harm = self.take_ballast_aboard();
+        let mut outcome = self.attempt(&mut jobs, self.ballast.is_of_use());
+        if outcome == Err(Error::Full) && self.ballast.is_of_use() {
+            self.is_full.store(true, Ordering::SeqCst);
             outcome = self
                 .ballast
                 .throw_off(&self.connection)
                 .and_then(|()| self.attempt(&mut jobs, false));
         }
         self.settle(jobs, outcome);
+    }
+
+    fn take_ballast_aboard(&mut self) -> Result<bool, Error> {
+        let is_aboard = self.ballast.take_aboard(&self.connection)?;
+        self.is_full.store(!is_aboard, Ordering::SeqCst);
+        Ok(is_aboard)
     }
 
     /// A committed batch is answered; of a failed one each job is tried by itself, once.
@@ -384,5 +395,7 @@ mod tests {
         let _first = submit(&database, false, insert("a"));
         let refused = database.0.engine.write(insert("b"), drop, false);
         assert_eq!(refused, Err(Error::Overloaded));
+        // Recall has a queue of its own.
+        assert_eq!(database.0.engine.write(insert("c"), drop, true), Ok(()));
     }
 }
