@@ -2,7 +2,8 @@
 //!
 //! A backup is a directory: `retract.db` as of one moment, `bodies/`, and `manifest`, which is written last and hashes everything:
 //! a copy without a whole manifest is no backup. It is taken while the gateway runs and stops no writer.
-//! A restore begins a new ledger epoch, in the copy, before the copy gets the name under which it can be opened. So an old
+//! A restore begins a new ledger epoch, in the copy, before the copy gets the name under which it can be opened, and a directory
+//! with a restore that did not finish cannot be opened at all. So an old
 //! database can never pass for the current one: phones that show keys from after the backup are recognised, and no pair of a
 //! device that existed then is ever again called *never exposed*.
 
@@ -74,9 +75,10 @@ pub fn restore(from: &Path, dir: &Path, now: Timestamp) -> Result<Manifest, Erro
     }
     make_empty(dir)?;
     let lock = connect::lock(dir)?;
-    restore_bodies(from, dir, &manifest)?;
-    let unfinished = dir.join(UNFINISHED_FILE);
+    let unfinished = connect::unfinished_in(dir);
     private_file(&unfinished)?;
+    sync_folder(dir)?;
+    restore_bodies(from, dir, &manifest)?;
     std::fs::copy(&source, &unfinished)?;
     failpoint!("restore.before_epoch");
     begin_epoch(&unfinished, now)?;
@@ -188,7 +190,6 @@ fn hash_file(path: &Path) -> Result<BodyHash, Error> {
 }
 
 const MANIFEST_FILE: &str = "manifest";
-const UNFINISHED_FILE: &str = "retract.db.restoring";
 const HEAD: &str = "retract backup 1";
 const BLOCK_BYTES: usize = 65_536;
 

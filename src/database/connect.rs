@@ -33,6 +33,19 @@ pub(super) fn file_in(dir: &Path) -> PathBuf {
     dir.join(DATABASE_FILE)
 }
 
+/// Where the database file of this directory is until it has been restored.
+pub(super) fn unfinished_in(dir: &Path) -> PathBuf {
+    dir.join(UNFINISHED_FILE)
+}
+
+/// A restore that did not finish must not be taken for a fresh installation.
+pub(super) fn refuse_unfinished(dir: &Path) -> Result<(), Error> {
+    if unfinished_in(dir).exists() {
+        return Err(Error::Corrupt("a restore into this directory did not finish".to_owned()));
+    }
+    Ok(())
+}
+
 /// Opens the connection that writes, and turns the file into what we need: ours, with a write-ahead log.
 pub(super) fn writer(file: &Path, options: &Options) -> Result<Connection, Error> {
     create_private(file, options)?;
@@ -104,6 +117,7 @@ fn refuse_foreign(connection: &Connection) -> Result<(), Error> {
     Ok(connection.execute_batch(tables::SET_APPLICATION_ID)?)
 }
 
+const UNFINISHED_FILE: &str = "retract.db.restoring";
 const LOCK_FILE: &str = "lock";
 const PRIVATE_DIR: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;

@@ -57,6 +57,7 @@ impl Engine {
     /// Locks, opens and migrates, then starts the threads.
     pub(super) fn start(dir: &Path, options: Options) -> Result<Engine, Error> {
         let lock = connect::lock(dir)?;
+        connect::refuse_unfinished(dir)?;
         let file = connect::file_in(dir);
         let connection = connect::writer(&file, &options)?;
         let now = options.clock.now();
