@@ -10,7 +10,7 @@ use wbxml::Tag;
 
 use crate::code_pages;
 use crate::command::CommandName;
-use crate::status::{Status, common};
+use crate::status::{Status, common, item_operations};
 use crate::version::ProtocolVersion;
 
 /// Why a document could not be decoded.
@@ -93,6 +93,10 @@ impl Error {
         match self {
             Self::NoBody => common::INVALID_CONTENT,
             Self::Wbxml(_) => common::INVALID_WBXML,
+            // [MS-ASCMD] 3.1.5.10 has one exception: too many operations are "too large".
+            Self::Limit { .. } if command == CommandName::ItemOperations => {
+                item_operations::TOO_LARGE
+            }
             _ => command.protocol_error(),
         }
     }

@@ -5,14 +5,17 @@
 //! one that may repeat, a `bool` an empty tag; on input any order is taken, on output the order of
 //! the list is kept.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use wbxml::Tag;
 
 use crate::element::{Cursor, Result};
 use crate::encoder::Encoder;
+use crate::error::Problem;
 use crate::status::Status;
 use crate::types::{
-    ClassName, ClientId, CollectionId, CompactDateTime, DateTime, FileReference, LongId, ServerId,
-    SyncKey,
+    Base64, ByteRange, ClassName, ClientId, CollectionId, CompactDateTime, DateTime, FileReference,
+    LongId, Secret, ServerId, SyncKey,
 };
 
 /// A value that is one element: a leaf, or a container with fields.
@@ -134,6 +137,37 @@ impl Element for Status {
 
     fn write(&self, encoder: &mut Encoder, tag: Tag) {
         encoder.number(tag, self.0);
+    }
+}
+
+impl Element for ByteRange {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        cursor.value()
+    }
+
+    fn write(&self, encoder: &mut Encoder, tag: Tag) {
+        encoder.text(tag, self.to_string());
+    }
+}
+
+impl Element for Base64 {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        let octets = BASE64.decode(cursor.bytes()?.trim_ascii());
+        octets.map(Self).map_err(|_| cursor.problem(Problem::Value))
+    }
+
+    fn write(&self, encoder: &mut Encoder, tag: Tag) {
+        encoder.text(tag, BASE64.encode(&self.0));
+    }
+}
+
+impl Element for Secret {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        cursor.text_lossy().map(Self::new)
+    }
+
+    fn write(&self, encoder: &mut Encoder, tag: Tag) {
+        encoder.text(tag, self.reveal());
     }
 }
 

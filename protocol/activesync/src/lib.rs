@@ -11,6 +11,7 @@ pub mod error;
 mod fields;
 pub mod http;
 pub mod item;
+pub mod multipart;
 pub mod status;
 pub mod types;
 pub mod version;

@@ -234,6 +234,59 @@ impl std::str::FromStr for DateTime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CompactDateTime(pub DateTime);
 
+/// A range of bytes, both ends included, such as `0-99` ([MS-ASCMD] 2.2.3.143.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRange {
+    /// The first byte.
+    pub first: u32,
+    /// The last byte.
+    pub last: u32,
+}
+
+impl fmt::Display for ByteRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+impl std::str::FromStr for ByteRange {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let read = || {
+            let (first, last) = text.trim().split_once('-')?;
+            let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+            (first <= last).then_some(Self { first, last })
+        };
+        read().ok_or(Invalid::Spelling)
+    }
+}
+
+/// Octets that travel as base64 text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base64(pub Vec<u8>);
+
+/// A text that is not for logs: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
 /// The end of a time: `Z`, or a fraction and `Z`.
 fn fraction_ms(rest: &[u8]) -> Option<i64> {
     let rest = rest.strip_suffix(b"Z")?;

@@ -1,5 +1,6 @@
 //! The commands, one file each, named as the specification names them.
 
+pub mod item_operations;
 pub mod sync;
 
 use std::fmt;
@@ -8,7 +9,69 @@ use std::str::FromStr;
 use wbxml::Tag;
 
 use crate::code_pages as pages;
+use crate::document::Document;
+use crate::element::{Cursor, Result};
 use crate::status::{self, Status, common};
+use crate::version::ProtocolVersion;
+
+/// A request of any command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Sync; `None` is the empty request, "as last time" ([MS-ASCMD] 2.2.1.21.1).
+    Sync(Option<Box<sync::Request>>),
+    /// ItemOperations.
+    ItemOperations(item_operations::Request),
+    /// A command that has no type here; the document, if there is one, is WBXML of that command.
+    Untyped(CommandName),
+}
+
+impl Request {
+    /// Decodes the body of a request.
+    pub fn decode(command: CommandName, version: ProtocolVersion, body: &[u8]) -> Result<Self> {
+        Ok(match command {
+            CommandName::Sync if body.is_empty() => Self::Sync(None),
+            CommandName::Sync => Self::Sync(Some(Box::new(sync::Request::decode(version, body)?))),
+            CommandName::ItemOperations => {
+                Self::ItemOperations(item_operations::Request::decode(version, body)?)
+            }
+            _ => {
+                walk(command, version, body)?;
+                Self::Untyped(command)
+            }
+        })
+    }
+
+    /// The command it is a request of.
+    pub fn command(&self) -> CommandName {
+        match self {
+            Self::Sync(_) => CommandName::Sync,
+            Self::ItemOperations(_) => CommandName::ItemOperations,
+            Self::Untyped(command) => *command,
+        }
+    }
+
+    /// Encodes the body of a request; no octets for what has none, or has no type here.
+    pub fn encode(&self, version: ProtocolVersion) -> Vec<u8> {
+        match self {
+            Self::Sync(Some(request)) => request.encode(version),
+            Self::ItemOperations(request) => request.encode(version),
+            Self::Sync(None) | Self::Untyped(_) => Vec::new(),
+        }
+    }
+}
+
+/// Reads over a document of a command that has no type here. Up to 12.1 mail is sent as it is, and
+/// some commands have no documents.
+fn walk(command: CommandName, version: ProtocolVersion, body: &[u8]) -> Result<()> {
+    let Some(root) = command.root().filter(|_| !body.is_empty()) else { return Ok(()) };
+    if !pages::versions(root).contain(version) {
+        return Ok(());
+    }
+    let mut cursor = Cursor::new(body, version)?;
+    cursor.root(root)?;
+    cursor.skip()?;
+    cursor.finish()
+}
 
 /// Makes the enum of commands with their names, codes and roots.
 macro_rules! command_names {
@@ -113,7 +176,7 @@ impl FromStr for CommandName {
     type Err = UnknownCommand;
 
     /// Command names are compared without regard to case: phones agree on the case, test tools do not.
-    fn from_str(text: &str) -> Result<Self, UnknownCommand> {
+    fn from_str(text: &str) -> std::result::Result<Self, UnknownCommand> {
         let found = Self::ALL.iter().find(|name| name.as_str().eq_ignore_ascii_case(text));
         found.copied().ok_or(UnknownCommand)
     }

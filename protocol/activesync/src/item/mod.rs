@@ -78,11 +78,16 @@ impl ItemData {
 
     /// Writes the item as `tag`; nothing of a broken one.
     pub(crate) fn write(&self, encoder: &mut Encoder, tag: Tag) {
-        encoder.container(tag, |encoder| match self {
+        encoder.container(tag, |encoder| self.write_children(encoder));
+    }
+
+    /// Writes what is in the item; nothing of a broken one.
+    pub(crate) fn write_children(&self, encoder: &mut Encoder) {
+        match self {
             Self::Email(email) => email.write_children(encoder),
             Self::Other(other) => other.children.write(encoder),
             Self::Broken(_) => {}
-        });
+        }
     }
 }
 
@@ -93,4 +98,4 @@ impl From<Email> for ItemData {
 }
 
 /// Pages of calendar, contact, task and note items, and of documents: no mail has a child of them.
-const OTHER_CLASSES: &[u8] = &[1, 4, 9, 12, 19, 23];
+pub(crate) const OTHER_CLASSES: &[u8] = &[1, 4, 9, 12, 19, 23];
