@@ -1,0 +1,235 @@
+//! One collection of one device: the proven state, and the answers in flight from it.
+//!
+//! ```text
+//!            key 0                    presents an answer's key
+//!   (none) ───────► proven = none ◄──────────────┐
+//!                     │  offer (up to 4 siblings)│
+//!                     ▼                          │
+//!                  in flight ── promote ─► proven = that key, its siblings dropped
+//! ```
+//!
+//! **Invariant:** the proven state changes only by [`Collection::promote`] and [`Collection::begin_again`]; an answer that nobody
+//! has presented stands beside it, whole.
+
+use roaring::RoaringBitmap;
+
+use super::delta::Delta;
+use super::holding::{self, Kind, Place};
+use super::sync_key::{Known, SyncKey};
+use super::tables;
+use crate::clock::Timestamp;
+use crate::database::{Error, Tx};
+
+/// Answers in flight from one parent at most; the oldest is given up when one more is issued.
+pub const SIBLINGS_MAX: usize = 4;
+
+/// How far a state has come in its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Position in the folder's change log.
+    pub cursor: u64,
+    /// Arrival time, in milliseconds, of the lowest item considered so far; items are ordered by (arrival, number).
+    pub floor_received: i64,
+    /// Its number.
+    pub floor_item: u32,
+}
+
+impl Position {
+    /// Where an enumeration begins: the log up to `cursor` needs no replay, and no item has been considered.
+    pub fn start(cursor: u64) -> Position {
+        Position { cursor, floor_received: i64::MAX, floor_item: u32::MAX }
+    }
+}
+
+/// An answer in flight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The key issued with it.
+    pub key: SyncKey,
+    /// The ledger epoch it was issued in.
+    pub epoch: u64,
+    /// Where the device stands once it has taken the answer in.
+    pub position: Position,
+    /// What the answer says.
+    pub delta: Delta,
+    /// When it was committed.
+    pub at: Timestamp,
+}
+
+/// The row of a collection with its answers in flight.
+#[derive(Clone, Debug)]
+pub struct Collection {
+    /// Whose, and of which folder.
+    pub place: Place,
+    /// Grows with every write of the row.
+    pub version: u64,
+    /// Grows with every key 0.
+    pub generation: u64,
+    /// The epoch in which the proven key was issued.
+    pub epoch: u64,
+    /// The highest sequence number ever issued.
+    pub seq_max: u64,
+    /// The key that is proven; none after a key 0.
+    pub proven: Option<SyncKey>,
+    /// Where the proven state stands.
+    pub position: Position,
+    /// The FilterType in force ([MS-ASCMD] 2.2.3.68.2).
+    pub filter: u8,
+    /// The sticky options, in the words of the phone's edge.
+    pub options: Option<Vec<u8>>,
+    /// Whether the enumeration after a key 0 of a collection with a history is still to be proven.
+    pub resetting: bool,
+    /// The key of the last answer for which the device was nudged.
+    pub nudged_seq: u64,
+    /// When the device last asked for this collection.
+    pub last_asked: Timestamp,
+    /// Answers in flight, oldest first.
+    pub in_flight: Vec<Offer>,
+}
+
+/// What a presented key proves.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// The answer that arrived.
+    pub arrived: Offer,
+    /// Its siblings: what they said may have arrived in part, and proves nothing.
+    pub dropped: Vec<Offer>,
+    /// Whether this ends an enumeration after a key 0.
+    pub after_reset: bool,
+}
+
+impl Proof {
+    /// Recall deletes that went out only in answers that did not arrive, as far as is proven.
+    pub fn unproven_retracts(&self) -> RoaringBitmap {
+        let dropped = self.dropped.iter().fold(RoaringBitmap::new(), |all, o| all | &o.delta.retracts);
+        dropped - &self.arrived.delta.deletes
+    }
+
+    fn dropped_adds(&self) -> RoaringBitmap {
+        self.dropped.iter().fold(RoaringBitmap::new(), |all, offer| all | &offer.delta.adds)
+    }
+}
+
+impl Collection {
+    /// A collection the device has never asked for.
+    pub fn new(place: Place, epoch: u64, now: Timestamp) -> Collection {
+        Collection {
+            place,
+            version: 0,
+            generation: 0,
+            epoch,
+            seq_max: 0,
+            proven: None,
+            position: Position::start(0),
+            filter: 0,
+            options: None,
+            resetting: false,
+            nudged_seq: 0,
+            last_asked: now,
+            in_flight: Vec::new(),
+        }
+    }
+
+    /// Loads the row and its answers in flight.
+    pub fn load(tx: &Tx<'_>, place: Place) -> Result<Option<Collection>, Error> {
+        let Some(mut collection) = tables::collection(tx, place)? else { return Ok(None) };
+        collection.in_flight = tables::answers(tx, place)?;
+        Ok(Some(collection))
+    }
+
+    /// What the judge of keys needs.
+    pub fn known(&self) -> Known {
+        Known {
+            proven: self.proven,
+            siblings: self.in_flight.iter().map(|offer| offer.key).collect(),
+            seq_max: self.seq_max,
+        }
+    }
+
+    /// Everything in flight that may have been added on the device.
+    pub fn offered(&self) -> RoaringBitmap {
+        self.in_flight.iter().fold(RoaringBitmap::new(), |all, offer| all | &offer.delta.adds)
+    }
+
+    /// The answer with this index arrived: it becomes the proven state and its siblings are dropped. In memory only;
+    /// [`settle`] writes what it means and [`Collection::store`] the row.
+    pub fn promote(&mut self, index: usize) -> Proof {
+        let mut dropped = std::mem::take(&mut self.in_flight);
+        let arrived = dropped.remove(index);
+        self.proven = Some(arrived.key);
+        self.epoch = arrived.epoch;
+        self.position = arrived.position;
+        let after_reset = self.resetting;
+        if !arrived.delta.is_empty() {
+            self.resetting = false;
+        }
+        Proof { arrived, dropped, after_reset }
+    }
+
+    /// Key 0: nothing is proven any more. What was held or offered may still be in the cache until an honest device has cleared
+    /// it, so it moves to [`Kind::Loose`]; exposure stays.
+    pub fn begin_again(&mut self, tx: &Tx<'_>, head: u64) -> Result<(), Error> {
+        let held = holding::all(tx, self.place, Kind::Held)?;
+        let perhaps = held | self.offered();
+        holding::add(tx, self.place, Kind::Loose, &perhaps)?;
+        for kind in [Kind::Held, Kind::Read, Kind::Flagged] {
+            holding::clear(tx, self.place, kind)?;
+        }
+        tables::delete_answers(tx, self.place)?;
+        self.resetting = self.generation > 0;
+        self.generation += 1;
+        self.proven = None;
+        self.position = Position::start(head);
+        self.in_flight.clear();
+        self.options = None;
+        self.filter = 0;
+        Ok(())
+    }
+
+    /// Puts an answer on the books, before a byte of it leaves. When a fifth sibling is issued the oldest is given up: what it
+    /// added may be on the device all the same.
+    pub fn offer(&mut self, tx: &Tx<'_>, offer: Offer) -> Result<Vec<Offer>, Error> {
+        tables::put_answer(tx, self.place, &offer)?;
+        self.seq_max = self.seq_max.max(offer.key.seq);
+        self.in_flight.push(offer);
+        let mut given_up = Vec::new();
+        while self.in_flight.len() > SIBLINGS_MAX {
+            let oldest = self.in_flight.remove(0);
+            holding::add(tx, self.place, Kind::Loose, &oldest.delta.adds)?;
+            tables::delete_answer(tx, self.place, oldest.key.seq)?;
+            given_up.push(oldest);
+        }
+        Ok(given_up)
+    }
+
+    /// Writes the row if nobody has written it since it was loaded; says whether it did.
+    pub fn store(&mut self, tx: &Tx<'_>) -> Result<bool, Error> {
+        let written = if self.version == 0 {
+            tables::insert_collection(tx, self)?
+        } else {
+            tables::update_collection(tx, self)?
+        };
+        if written {
+            self.version += 1;
+        }
+        Ok(written)
+    }
+}
+
+/// Writes what a proof means: its adds are held, what it took away is not, and what its dropped siblings added may be there.
+pub fn settle(tx: &Tx<'_>, place: Place, proof: &Proof) -> Result<(), Error> {
+    let delta = &proof.arrived.delta;
+    let gone = delta.gone();
+    let touched = &delta.adds | &delta.changes;
+    holding::add(tx, place, Kind::Held, &(&delta.adds - &gone))?;
+    holding::remove(tx, place, Kind::Held, &gone)?;
+    holding::remove(tx, place, Kind::Loose, &(&delta.adds | &gone))?;
+    holding::add(tx, place, Kind::Loose, &(proof.dropped_adds() - &delta.adds - &gone))?;
+    for (kind, set) in [(Kind::Read, &delta.read), (Kind::Flagged, &delta.flagged)] {
+        holding::add(tx, place, kind, set)?;
+        holding::remove(tx, place, kind, &((&touched - set) | &gone))?;
+    }
+    holding::expose(tx, place, super::Exposure::AGED_OUT, &delta.soft_deletes)?;
+    tables::delete_answers(tx, place)?;
+    tables::delete_uploads_before(tx, place, proof.arrived.key.seq)
+}
