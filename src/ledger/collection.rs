@@ -112,7 +112,7 @@ impl Proof {
 
 impl Collection {
     /// A collection the device has never asked for.
-    pub fn new(place: Place, epoch: u64, now: Timestamp) -> Collection {
+    pub fn new(place: Place, epoch: u64) -> Collection {
         Collection {
             place,
             version: 0,
@@ -125,7 +125,7 @@ impl Collection {
             options: None,
             resetting: false,
             nudged_seq: 0,
-            last_asked: now,
+            last_asked: Timestamp::ZERO,
             in_flight: Vec::new(),
         }
     }

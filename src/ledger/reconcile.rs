@@ -8,7 +8,6 @@ use super::collection::{Collection, Proof};
 use super::device::{self, Device};
 use super::holding::Place;
 use super::sync_key::{Claim, Mint, Scope, SyncKey, Verdict, judge};
-use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::ids::FolderId;
 
@@ -77,12 +76,11 @@ impl Books {
         device: &Device,
         folder: FolderId,
         claim: Claim,
-        now: Timestamp,
     ) -> Result<Standing, Error> {
         let place = Place { device: device.id, folder };
         let mut collection = match Collection::load(tx, place)? {
             Some(collection) => collection,
-            None => Collection::new(place, self.epoch(), now),
+            None => Collection::new(place, self.epoch()),
         };
         let verdict =
             judge(claim, &collection.known(), |key| self.authentic(device, folder.0, key));
@@ -92,7 +90,6 @@ impl Books {
             }
             _ => None,
         };
-        collection.last_asked = now;
         Ok(Standing { collection, verdict, proof })
     }
 }

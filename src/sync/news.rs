@@ -1,0 +1,65 @@
+//! Is there anything to fetch? What a Ping and a waiting Sync ask before they wait and after a bell rang.
+
+use super::turn::plan_from;
+use super::{Engine, Plan, SyncError};
+use crate::ids::MailboxId;
+use crate::ledger::{Collection, Place};
+use crate::recall::retraction;
+
+/// The most pressing thing the next Sync of a collection would bring, measured against the newest answer given to the device,
+/// whether proven or not ([MS-ASCMD] 2.2.1.13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum News {
+    /// Nothing, or the device has never synced it.
+    None,
+    /// States only: delivered with the next answer, worth no wake.
+    Changes,
+    /// Deletions by other clients: worth a wake after a pause.
+    Removals,
+    /// New mail, or the rest of an enumeration.
+    Arrivals,
+    /// A recall has a Delete for this device.
+    Recall,
+}
+
+/// Statements looked at before saying that there is news.
+const LOOK_AHEAD: usize = 50;
+
+impl Engine {
+    /// What the next Sync of this collection would bring.
+    pub async fn news(&self, mailbox: MailboxId, place: Place) -> Result<News, SyncError> {
+        let loaded = self
+            .database
+            .read(move |tx| {
+                let collection = Collection::load(tx, place)?;
+                let due = retraction::due(tx, place.device, place.folder, 1)?;
+                Ok::<_, crate::database::Error>((collection, due))
+            })
+            .await?;
+        let (Some(mut collection), due) = loaded else { return Ok(News::None) };
+        let newest = collection.in_flight.last().map(|offer| offer.delta.retracts.clone());
+        let owed = due.iter().any(|item| !newest.as_ref().is_some_and(|sent| sent.contains(item.0)));
+        if owed {
+            return Ok(News::Recall);
+        }
+        let newest = collection.in_flight.len().checked_sub(1);
+        let proof = newest.map(|index| collection.promote(index));
+        let (plan, _) =
+            plan_from(self, mailbox, &collection, proof.as_ref(), Vec::new(), LOOK_AHEAD).await?;
+        Ok(classify(&plan))
+    }
+}
+
+fn classify(plan: &Plan) -> News {
+    if !plan.adds.is_empty() {
+        News::Arrivals
+    } else if !plan.deletes.is_empty() || !plan.soft_deletes.is_empty() {
+        News::Removals
+    } else if !plan.changes.is_empty() {
+        News::Changes
+    } else if plan.more {
+        News::Arrivals
+    } else {
+        News::None
+    }
+}

@@ -1,0 +1,534 @@
+//! Load, plan, commit: one Sync of one collection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::plan::{Plan, Planner};
+use super::view::{Subject, look};
+use super::{Engine, SyncError, window};
+use crate::audit::{self, Event};
+use crate::clock::Timestamp;
+use crate::database::{self, Tx};
+use crate::ids::{FolderId, ItemNumber, MailboxId};
+use crate::ledger::{
+    self, Claim, Collection, Delta as Offered, Device, Offer, Place, Position, Proof, Standing, SyncKey,
+    Verdict,
+};
+use crate::mailbox::{Cursor, Floor, Folder};
+use crate::recall::gate::{self, Content, Released, Ruling};
+use crate::recall::retraction;
+
+/// Pieces of a change log, or of an enumeration, that one plan reads at most; what is beyond comes with MoreAvailable.
+const PIECES_MAX: usize = 40;
+/// Lines of the log read beyond the room in the window: lines that say nothing to this device take no place in it.
+const LINES_BESIDE: usize = 64;
+/// How stale the note of when a device last asked for a collection may be.
+const ASKED_NOTED_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// What a claim opens.
+#[derive(Debug)]
+pub enum Opened {
+    /// A turn to be planned and committed.
+    Turn(Box<Turn>),
+    /// The key is not one to go on from: Status 3 ([MS-ASCMD] 2.2.3.177.17), and the phone begins again with key 0.
+    InvalidKey(Verdict),
+}
+
+/// One Sync of one collection in progress.
+#[derive(Debug)]
+pub struct Turn {
+    device: Arc<Device>,
+    folder: Folder,
+    standing: Standing,
+    loaded_version: u64,
+    head: u64,
+    plan: Plan,
+    position: Position,
+    next: Option<SyncKey>,
+    due: Vec<ItemNumber>,
+    stored: Stored,
+    now: Timestamp,
+}
+
+/// What the row said when the turn began.
+#[derive(Debug)]
+struct Stored {
+    filter: u8,
+    options: Option<Vec<u8>>,
+    last_asked: Timestamp,
+}
+
+/// What came of a commit.
+#[derive(Debug)]
+pub enum Committed {
+    /// On the books: it may leave.
+    Released(Released),
+    /// Something was fenced, or written by another request: plan again. Nothing was written.
+    Again,
+}
+
+enum Refused {
+    Again,
+    State(database::Error),
+}
+
+impl From<database::Error> for Refused {
+    fn from(error: database::Error) -> Refused {
+        Refused::State(error)
+    }
+}
+
+impl Turn {
+    /// The collection as the claim leaves it.
+    pub fn collection(&self) -> &Collection {
+        &self.standing.collection
+    }
+
+    /// The folder it shows.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Which device's, and of which folder.
+    pub fn place(&self) -> Place {
+        self.standing.collection.place
+    }
+
+    /// Whether the phone began with key 0: the answer carries a key and nothing else.
+    pub fn begins(&self) -> bool {
+        self.standing.verdict == Verdict::First
+    }
+
+    /// Whether the phone presents the parent of an answer again: its commands may be repetitions.
+    pub fn is_replay(&self) -> bool {
+        self.standing.verdict == Verdict::Replay
+    }
+
+    /// Sequence number of the key the request presented: the name under which its commands are recognised.
+    pub fn parent_seq(&self) -> u64 {
+        self.standing.collection.proven.map_or(0, |key| key.seq)
+    }
+
+    /// The FilterType and the sticky options from now on.
+    pub fn set_options(&mut self, filter: u8, options: Option<Vec<u8>>) {
+        self.standing.collection.filter = filter;
+        self.standing.collection.options = options;
+    }
+
+    /// What the answer is to say.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// An item could not be shown: it is left out, and not recorded as held.
+    pub fn isolate(&mut self, item: ItemNumber) {
+        self.plan.isolate(item);
+    }
+
+    /// The key the phone presented, where it is proven: what an answer without news repeats.
+    pub fn current_key(&self) -> Option<SyncKey> {
+        self.standing.collection.proven
+    }
+
+    /// The key of the answer; the same on every call. An answer that says what one in flight says has that one's key.
+    pub fn next_key(&mut self, engine: &Engine) -> Result<SyncKey, SyncError> {
+        if let Some(key) = self.next {
+            return Ok(key);
+        }
+        let (offered, position) = (self.plan.offered(), self.position);
+        let same = self.standing.collection.in_flight.iter().find(|o| o.delta == offered && o.position == position);
+        let key = match same {
+            Some(offer) if !self.begins() => offer.key,
+            _ => {
+                let seq = self.standing.collection.seq_max + 1;
+                engine.books.issue(&self.device, self.folder.id.0, seq)?
+            }
+        };
+        self.next = Some(key);
+        Ok(key)
+    }
+
+    fn mailbox(&self) -> MailboxId {
+        self.folder.mailbox
+    }
+}
+
+impl Engine {
+    /// Judges what a phone claims of a folder, and opens a turn where there is something to go on from.
+    pub async fn open(
+        &self,
+        device: &Arc<Device>,
+        folder: &Folder,
+        claim: Claim,
+    ) -> Result<Opened, SyncError> {
+        let now = self.clock.now();
+        let head = match claim {
+            Claim::First => self.store.head(folder.id).await?.0,
+            _ => 0,
+        };
+        let (books, who, id) = (self.books.clone(), device.clone(), folder.id);
+        let job = move |tx: &Tx<'_>| {
+            let mut standing = books.stand(tx, &who, id, claim)?;
+            let due = retraction::due(tx, who.id, id, window::WINDOW_MAX + 1)?;
+            let collection = &mut standing.collection;
+            let stored = Stored {
+                filter: collection.filter,
+                options: collection.options.clone(),
+                last_asked: std::mem::replace(&mut collection.last_asked, now),
+            };
+            Ok::<_, database::Error>((standing, due, stored))
+        };
+        let (standing, due, stored) = self.database.read(job).await?;
+        match standing.verdict {
+            Verdict::Regressed | Verdict::Ahead | Verdict::Forged => {
+                self.refused(device, folder, standing.verdict, now).await?;
+                Ok(Opened::InvalidKey(standing.verdict))
+            }
+            _ => Ok(Opened::Turn(Box::new(Turn {
+                device: device.clone(),
+                folder: folder.clone(),
+                loaded_version: standing.collection.version,
+                position: standing.collection.position,
+                due: still_due(due, standing.proof.as_ref()),
+                standing,
+                head,
+                plan: Plan::default(),
+                next: None,
+                stored,
+                now,
+            }))),
+        }
+    }
+
+    /// Makes the plan, for at most `room` statements. A turn that begins with key 0 says nothing.
+    pub async fn plan(&self, turn: &mut Turn, room: usize) -> Result<(), SyncError> {
+        turn.next = None;
+        if turn.begins() {
+            turn.plan = Plan::default();
+            turn.position = Position::start(turn.head);
+            return Ok(());
+        }
+        let (collection, proof) = (&turn.standing.collection, turn.standing.proof.as_ref());
+        let planned =
+            plan_from(self, turn.folder.mailbox, collection, proof, turn.due.clone(), room).await?;
+        (turn.plan, turn.position) = planned;
+        Ok(())
+    }
+
+    /// A turn that answers nothing of its own: only what its key proves is written. Acknowledgements commit before any wait.
+    pub async fn acknowledge(&self, turn: &Turn) -> Result<bool, SyncError> {
+        if turn.standing.proof.is_none() && !turn.is_replay() && !turn.begins() && !turn.row_is_stale() {
+            return Ok(true);
+        }
+        let work = Work::of(turn, None);
+        let now = self.clock.now();
+        let written = self.database.write(move |tx| work.write(tx, now)).await;
+        match written {
+            Ok(()) => Ok(true),
+            Err(Refused::Again) => Ok(false),
+            Err(Refused::State(error)) => Err(error.into()),
+        }
+    }
+
+    /// Puts an answer over these turns on the books: every claim, every offer, every exposure, or nothing at all.
+    pub async fn commit(
+        &self,
+        turns: &[Turn],
+        command: &'static str,
+        request: u64,
+        bytes: Bytes,
+        contents: Vec<Content>,
+    ) -> Result<Committed, SyncError> {
+        let Some(device) = turns.first().map(|turn| turn.device.id) else {
+            return Err(SyncError::Restless);
+        };
+        let works: Vec<Work> = turns.iter().map(|turn| Work::of(turn, turn.next)).collect();
+        let keys = works.iter().filter_map(|w| Some((w.collection.place.folder, w.offer.as_ref()?.key.seq)));
+        let answer = gate::Answer {
+            device,
+            command,
+            request,
+            bytes,
+            contents: contents.into(),
+            keys: keys.collect(),
+        };
+        let (board, now) = (self.board.clone(), self.clock.now());
+        let job = move |tx: &Tx<'_>| {
+            for work in &works {
+                work.write(tx, now)?;
+            }
+            match gate::release(tx, &board, &answer, now)? {
+                Ruling::Released(released) => Ok(released),
+                Ruling::Withheld(_) => Err(Refused::Again),
+            }
+        };
+        match self.database.write(job).await {
+            Ok(released) => Ok(Committed::Released(released)),
+            Err(Refused::Again) => Ok(Committed::Again),
+            Err(Refused::State(error)) => Err(error.into()),
+        }
+    }
+
+    async fn refused(
+        &self,
+        device: &Arc<Device>,
+        folder: &Folder,
+        verdict: Verdict,
+        now: Timestamp,
+    ) -> Result<(), SyncError> {
+        if verdict == Verdict::Forged {
+            return Ok(());
+        }
+        let (device, folder, books) = (device.id, folder.id, self.books.clone());
+        let job = move |tx: &Tx<'_>| {
+            let event = match verdict {
+                Verdict::Ahead => "ledger_rolled_back",
+                _ => "state_restored",
+            };
+            audit::note(tx, now, &Event::new(event).id("device", device.0).id("folder", folder.0))?;
+            if verdict == Verdict::Ahead {
+                let epoch = database::begin_epoch(tx, now, "a device presented a key beyond the ledger")?;
+                database::clear_meta(tx, database::GAP_PENDING)?;
+                ledger::rolled_back(tx)?;
+                let books = books.clone();
+                tx.on_commit(move || books.began(epoch.number));
+            }
+            retraction::regressed(tx, device, folder, now)
+        };
+        self.database.write(job).await.map_err(SyncError::State)
+    }
+}
+
+impl Turn {
+    /// Whether the row says something else than this request: other options, or that the device has not asked for long.
+    fn row_is_stale(&self) -> bool {
+        let collection = self.collection();
+        collection.filter != self.stored.filter
+            || collection.options != self.stored.options
+            || self.now.since(self.stored.last_asked) > ASKED_NOTED_EVERY
+    }
+}
+
+/// What a transaction writes for one turn; pure, so that it can run again.
+struct Work {
+    collection: Collection,
+    loaded_version: u64,
+    head: u64,
+    begins: bool,
+    replay: bool,
+    proof: Option<Proof>,
+    offer: Option<Offer>,
+}
+
+impl Work {
+    fn of(turn: &Turn, next: Option<SyncKey>) -> Work {
+        let offer = next.map(|key| Offer {
+            key,
+            epoch: 0,
+            position: turn.position,
+            delta: turn.plan.offered(),
+            at: turn.now,
+        });
+        Work {
+            collection: turn.standing.collection.clone(),
+            loaded_version: turn.loaded_version,
+            head: turn.head,
+            begins: turn.begins(),
+            replay: turn.is_replay(),
+            proof: turn.standing.proof.clone(),
+            offer,
+        }
+    }
+
+    fn write(&self, tx: &Tx<'_>, now: Timestamp) -> Result<(), Refused> {
+        let mut collection = self.collection.clone();
+        let place = collection.place;
+        let version = Collection::load(tx, place)?.map_or(0, |stored| stored.version);
+        if version != self.loaded_version {
+            return Err(Refused::Again);
+        }
+        if self.begins {
+            let (filter, options) = (collection.filter, collection.options.clone());
+            collection.begin_again(tx, self.head)?;
+            (collection.filter, collection.options) = (filter, options);
+            retraction::reset(tx, place.device, place.folder, now)?;
+        }
+        if let Some(proof) = &self.proof {
+            prove(tx, place, proof, now)?;
+        }
+        if self.replay {
+            retraction::replayed(tx, place.device, place.folder, now)?;
+        }
+        if let Some(offer) = &self.offer {
+            put(tx, &mut collection, offer, now)?;
+        }
+        if collection.store(tx)? { Ok(()) } else { Err(Refused::Again) }
+    }
+}
+
+fn prove(tx: &Tx<'_>, place: Place, proof: &Proof, now: Timestamp) -> Result<(), database::Error> {
+    ledger::settle(tx, place, proof)?;
+    let (seq, after_reset) = (proof.arrived.key.seq, proof.after_reset);
+    let deleted = numbers(&proof.arrived.delta.deletes);
+    let unproven = numbers(&proof.unproven_retracts());
+    retraction::proven(tx, place.device, place.folder, seq, &deleted, &unproven, after_reset, now)?;
+    for item in numbers(&proof.arrived.delta.soft_deletes) {
+        retraction::closed(tx, place.device, place.folder, item, "aged_out", now)?;
+    }
+    Ok(())
+}
+
+fn put(
+    tx: &Tx<'_>,
+    collection: &mut Collection,
+    offer: &Offer,
+    now: Timestamp,
+) -> Result<(), database::Error> {
+    let place = collection.place;
+    if collection.in_flight.iter().all(|known| known.key != offer.key) {
+        let epoch = database::epoch(tx)?.number;
+        let given_up = collection.offer(tx, Offer { epoch, ..offer.clone() })?;
+        for lost in given_up {
+            let unproven = numbers(&(&lost.delta.retracts - &offer.delta.retracts));
+            retraction::proven(tx, place.device, place.folder, lost.key.seq, &[], &unproven, false, now)?;
+        }
+    }
+    let retracts = numbers(&offer.delta.retracts);
+    retraction::sent(tx, place.device, place.folder, &retracts, offer.key.seq, now)
+}
+
+fn numbers(items: &roaring::RoaringBitmap) -> Vec<ItemNumber> {
+    items.iter().map(ItemNumber).collect()
+}
+
+/// What recall still asks for once the proof is believed: what arrived with it is not asked again.
+fn still_due(due: Vec<ItemNumber>, proof: Option<&Proof>) -> Vec<ItemNumber> {
+    match proof {
+        None => due,
+        Some(proof) => {
+            due.into_iter().filter(|item| !proof.arrived.delta.retracts.contains(item.0)).collect()
+        }
+    }
+}
+
+/// Makes a plan from the position of `collection`, as it stands once `proof` is believed.
+pub(super) async fn plan_from(
+    engine: &Engine,
+    mailbox: MailboxId,
+    collection: &Collection,
+    proof: Option<&Proof>,
+    due: Vec<ItemNumber>,
+    room: usize,
+) -> Result<(Plan, Position), SyncError> {
+    let mut planner = Planner::new(collection.position, room);
+    planner.retract(&due);
+    let looker = Looker { engine, mailbox, collection, proof };
+    looker.changes(&mut planner).await?;
+    let cutoff = window::cutoff(collection.filter, engine.clock.now());
+    looker.age(&mut planner, cutoff).await?;
+    looker.backfill(&mut planner, cutoff).await?;
+    Ok(planner.finish())
+}
+
+struct Looker<'a> {
+    engine: &'a Engine,
+    mailbox: MailboxId,
+    collection: &'a Collection,
+    proof: Option<&'a Proof>,
+}
+
+impl Looker<'_> {
+    fn folder(&self) -> FolderId {
+        self.collection.place.folder
+    }
+
+    async fn view(&self, subject: Subject) -> Result<super::View, SyncError> {
+        let (collection, proof) = (self.collection.clone(), self.proof.cloned());
+        let job = move |tx: &Tx<'_>| look(tx, &collection, proof.as_ref(), &subject);
+        self.engine.database.read(job).await.map_err(SyncError::State)
+    }
+
+    async fn changes(&self, planner: &mut Planner) -> Result<(), SyncError> {
+        for _ in 0..PIECES_MAX {
+            let (after, limit) = (Cursor(planner.position().cursor), planner.room() + LINES_BESIDE);
+            let delta = self.engine.store.changes_since(self.folder(), after, limit).await?;
+            if !delta.changes.is_empty() {
+                let view =
+                    self.view(Subject::of_changes(self.mailbox, self.collection, &delta.changes)).await?;
+                planner.changes(&delta, &view);
+            }
+            if !delta.more {
+                return Ok(());
+            }
+            if planner.room() == 0 {
+                break;
+            }
+        }
+        planner.more();
+        Ok(())
+    }
+
+    async fn age(&self, planner: &mut Planner, cutoff: i64) -> Result<(), SyncError> {
+        for _ in 0..PIECES_MAX {
+            let floor = floor(planner.position());
+            if floor >= at(cutoff) {
+                return Ok(());
+            }
+            let limit = planner.room() + 1;
+            let leaving =
+                self.engine.store.above(self.folder(), floor, Timestamp(cutoff), limit).await?;
+            let complete = leaving.len() < limit;
+            let view = self.view(Subject::of_items(self.mailbox, self.collection, &leaving)).await?;
+            planner.age(&leaving, complete, cutoff, &view);
+            if complete || planner.room() == 0 {
+                return Ok(());
+            }
+        }
+        planner.more();
+        Ok(())
+    }
+
+    async fn backfill(&self, planner: &mut Planner, cutoff: i64) -> Result<(), SyncError> {
+        for _ in 0..PIECES_MAX {
+            let floor = floor(planner.position());
+            if floor <= at(cutoff) {
+                return Ok(());
+            }
+            let limit = planner.room() + 1;
+            let items = self.engine.store.below(self.folder(), floor, Timestamp(cutoff), limit).await?;
+            let complete = items.len() < limit;
+            let view = self.view(Subject::of_items(self.mailbox, self.collection, &items)).await?;
+            planner.backfill(&items, complete, cutoff, &view);
+            if complete || planner.room() == 0 {
+                return Ok(());
+            }
+        }
+        planner.more();
+        Ok(())
+    }
+}
+
+fn floor(position: Position) -> Floor {
+    Floor { received: Timestamp(position.floor_received), item: ItemNumber(position.floor_item) }
+}
+
+/// The floor at which a filter's window begins.
+fn at(cutoff: i64) -> Floor {
+    Floor { received: Timestamp(cutoff), item: ItemNumber(0) }
+}
+
+/// What an answer would hold of the items of a plan; the caller fills in how much of each it shows.
+pub(crate) fn contents_of(turn: &Turn, exposure: impl Fn(ItemNumber) -> ledger::Exposure) -> Vec<Content> {
+    let (mailbox, folder) = (turn.mailbox(), turn.folder.id);
+    let content = |(item, identity)| Content { mailbox, folder, item, identity, exposure: exposure(item) };
+    turn.plan.contents().map(content).collect()
+}
+
+impl Turn {
+    /// What the ledger would keep of the answer.
+    pub fn offered(&self) -> Offered {
+        self.plan.offered()
+    }
+}

@@ -1,0 +1,100 @@
+//! What the device has of the items a plan looks at.
+
+use roaring::RoaringBitmap;
+
+use super::plan::View;
+use crate::database::{Error, Tx};
+use crate::ids::MailboxId;
+use crate::ledger::holding::{self, Kind};
+use crate::ledger::{Collection, Exposure, Proof, uploads};
+use crate::mailbox::{Change, Item};
+use crate::recall::gate::{self, Content};
+
+/// The items a plan is about to look at.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Subject {
+    items: RoaringBitmap,
+    lines: Vec<(u32, u64)>,
+    contents: Vec<Content>,
+}
+
+impl Subject {
+    pub(super) fn of_changes(mailbox: MailboxId, collection: &Collection, changes: &[Change]) -> Subject {
+        let mut subject = Subject::default();
+        for change in changes {
+            match change {
+                Change::Live(item) => {
+                    subject.lines.push((item.item.0, item.seq));
+                    subject.add(mailbox, collection, item);
+                }
+                Change::Gone { item, seq } => {
+                    subject.lines.push((item.0, *seq));
+                    subject.items.insert(item.0);
+                }
+            }
+        }
+        subject
+    }
+
+    pub(super) fn of_items(mailbox: MailboxId, collection: &Collection, items: &[Item]) -> Subject {
+        let mut subject = Subject::default();
+        for item in items {
+            subject.add(mailbox, collection, item);
+        }
+        subject
+    }
+
+    fn add(&mut self, mailbox: MailboxId, collection: &Collection, item: &Item) {
+        self.items.insert(item.item.0);
+        self.contents.push(Content {
+            mailbox,
+            folder: collection.place.folder,
+            item: item.item,
+            identity: item.identity,
+            exposure: Exposure::NEVER,
+        });
+    }
+}
+
+/// Looks them up, as the books stand once `proof` has been written.
+pub(super) fn look(
+    tx: &Tx<'_>,
+    collection: &Collection,
+    proof: Option<&Proof>,
+    subject: &Subject,
+) -> Result<View, Error> {
+    let (place, items) = (collection.place, &subject.items);
+    let among = |kind| holding::among(tx, place, kind, items);
+    let mut view = View {
+        held: among(Kind::Held)?,
+        may: among(Kind::Loose)? | (collection.offered() & items),
+        read: among(Kind::Read)?,
+        flagged: among(Kind::Flagged)?,
+        ..View::default()
+    };
+    if let Some(proof) = proof {
+        believe(&mut view, proof, items);
+    }
+    view.may |= &view.held;
+    for &(item, seq) in &subject.lines {
+        if uploads::is_echo(tx, place, item, seq)? {
+            view.echoes.insert((item, seq));
+        }
+    }
+    for (_, item) in gate::fenced_among(tx, &subject.contents)? {
+        view.fenced.insert(item.0);
+    }
+    Ok(view)
+}
+
+fn believe(view: &mut View, proof: &Proof, items: &RoaringBitmap) {
+    let delta = &proof.arrived.delta;
+    let (gone, touched) = (delta.gone(), &delta.adds | &delta.changes);
+    view.held = ((&view.held | (&delta.adds & items)) - &gone) & items;
+    for dropped in &proof.dropped {
+        view.may |= &dropped.delta.adds & items;
+    }
+    view.may -= &gone;
+    view.read = (&view.read - &touched) | (&delta.read & items);
+    view.flagged = (&view.flagged - &touched) | (&delta.flagged & items);
+}
