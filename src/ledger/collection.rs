@@ -47,7 +47,7 @@ pub struct Offer {
     /// The key issued with it.
     pub key: SyncKey,
     /// The ledger epoch it was issued in.
-    pub epoch: u64,
+    pub epoch: i64,
     /// Where the device stands once it has taken the answer in.
     pub position: Position,
     /// What the answer says.
@@ -66,7 +66,7 @@ pub struct Collection {
     /// Grows with every key 0.
     pub generation: u64,
     /// The epoch in which the proven key was issued.
-    pub epoch: u64,
+    pub epoch: i64,
     /// The highest sequence number ever issued.
     pub seq_max: u64,
     /// The key that is proven; none after a key 0.
@@ -112,7 +112,7 @@ impl Proof {
 
 impl Collection {
     /// A collection the device has never asked for.
-    pub fn new(place: Place, epoch: u64) -> Collection {
+    pub fn new(place: Place, epoch: i64) -> Collection {
         Collection {
             place,
             version: 0,

@@ -16,7 +16,7 @@ use crate::ids::FolderId;
 pub struct Books {
     mint: Mint,
     /// Every epoch there has been, the present one last.
-    epochs: Arc<RwLock<Vec<u64>>>,
+    epochs: Arc<RwLock<Vec<i64>>>,
 }
 
 /// A device's claim, judged.
@@ -32,18 +32,18 @@ pub struct Standing {
 
 impl Books {
     /// Books over the installation's secret and its epochs, oldest first; there is always at least one.
-    pub fn new(secret: &[u8; 32], epochs: Vec<u64>) -> Books {
+    pub fn new(secret: &[u8; 32], epochs: Vec<i64>) -> Books {
         assert!(!epochs.is_empty(), "a database begins in epoch 1");
         Books { mint: Mint::new(secret), epochs: Arc::new(RwLock::new(epochs)) }
     }
 
     /// The present epoch.
-    pub fn epoch(&self) -> u64 {
+    pub fn epoch(&self) -> i64 {
         self.epochs.read().last().copied().unwrap_or(1)
     }
 
     /// A new epoch has been committed.
-    pub fn began(&self, epoch: u64) {
+    pub fn began(&self, epoch: i64) {
         self.epochs.write().push(epoch);
     }
 

@@ -89,7 +89,7 @@ impl fmt::Debug for SyncKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// The ledger's epoch at the time of issue: a restored backup begins a new one.
-    pub epoch: u64,
+    pub epoch: i64,
     /// The device it was issued to.
     pub device: DeviceId,
     /// The folder's id, or 0 for the folder hierarchy.

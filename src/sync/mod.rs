@@ -17,6 +17,7 @@ mod error;
 mod plan;
 mod news;
 mod turn;
+mod upload;
 mod view;
 pub mod window;
 
@@ -24,6 +25,7 @@ pub use error::SyncError;
 pub use news::News;
 pub use plan::{Plan, Planner, View, What};
 pub use turn::{Committed, Opened, Turn};
+pub use upload::{Upload, Uploaded};
 
 use std::sync::Arc;
 

@@ -1,0 +1,352 @@
+//! What a phone changed itself, carried out once.
+//!
+//! The intent is durable before the store is touched and its result before the phone is answered, so a request repeated after a
+//! lost answer finds what became of it. A command on a recalled item is answered as if the item were gone.
+
+use bytes::Bytes;
+use roaring::RoaringBitmap;
+
+use super::{Engine, SyncError};
+use crate::clock::Timestamp;
+use crate::database::{self, Tx};
+use crate::ids::{FolderId, IdentityId, ItemNumber, MailboxId};
+use crate::ledger::holding::{self, Kind};
+use crate::ledger::uploads::{self, Fingerprint, Intent};
+use crate::ledger::{self, Exposure, Place};
+use crate::mailbox::{Arrival, Item, MailboxError, StateChange};
+use crate::recall::retraction::{self, Closed};
+
+/// A command of a phone on one collection.
+#[derive(Clone, Debug)]
+pub enum Upload {
+    /// Read, flag, categories ([MS-ASCMD] 2.2.3.24).
+    Change {
+        /// The item.
+        item: ItemNumber,
+        /// What to change.
+        change: StateChange,
+    },
+    /// Delete, by way of Deleted Items or for good ([MS-ASCMD] 2.2.3.42.2).
+    Delete {
+        /// The item.
+        item: ItemNumber,
+        /// Where it goes; `None` for good.
+        trash: Option<FolderId>,
+    },
+    /// A new draft ([MS-ASEMAIL] 3.1.5; 16.0 and later).
+    AddDraft {
+        /// The phone's own name for it.
+        client_id: String,
+        /// Its octets.
+        raw: Bytes,
+        /// Read, flag and categories it comes with.
+        arrival: Arrival,
+    },
+    /// A draft with new octets.
+    ChangeDraft {
+        /// The item.
+        item: ItemNumber,
+        /// Its octets.
+        raw: Bytes,
+        /// Read, flag and categories.
+        change: StateChange,
+    },
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Uploaded {
+    /// Carried out.
+    Done,
+    /// Carried out, and this is the new item.
+    Added(ItemNumber),
+    /// No such item, or one that was recalled: Status 8 ([MS-ASCMD] 2.2.3.177.17).
+    NoSuchItem,
+    /// The store does not take it: Status 6.
+    Refused,
+}
+
+impl Uploaded {
+    fn encode(self) -> Vec<u8> {
+        match self {
+            Uploaded::Done => vec![0],
+            Uploaded::Added(item) => [&[1], &item.0.to_be_bytes()[..]].concat(),
+            Uploaded::NoSuchItem => vec![2],
+            Uploaded::Refused => vec![3],
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Uploaded, database::Error> {
+        match bytes {
+            [0] => Ok(Uploaded::Done),
+            [1, a, b, c, d] => Ok(Uploaded::Added(ItemNumber(u32::from_be_bytes([*a, *b, *c, *d])))),
+            [2] => Ok(Uploaded::NoSuchItem),
+            [3] => Ok(Uploaded::Refused),
+            _ => Err(database::Error::Corrupt("a row of uploads has an unknown result".to_owned())),
+        }
+    }
+}
+
+impl Upload {
+    /// What a repetition of this command has in common with it.
+    fn fingerprint(&self) -> Fingerprint {
+        match self {
+            Upload::Change { item, change } => {
+                let state = format!("{change:?}");
+                uploads::fingerprint(&[b"change", &item.0.to_be_bytes(), state.as_bytes()])
+            }
+            Upload::Delete { item, trash } => {
+                let trash = format!("{trash:?}");
+                uploads::fingerprint(&[b"delete", &item.0.to_be_bytes(), trash.as_bytes()])
+            }
+            Upload::AddDraft { client_id, .. } => {
+                uploads::fingerprint(&[b"add", client_id.as_bytes()])
+            }
+            Upload::ChangeDraft { item, raw, change } => {
+                let state = format!("{change:?}");
+                uploads::fingerprint(&[b"draft", &item.0.to_be_bytes(), raw, state.as_bytes()])
+            }
+        }
+    }
+
+    fn item(&self) -> Option<ItemNumber> {
+        match self {
+            Upload::Change { item, .. }
+            | Upload::Delete { item, .. }
+            | Upload::ChangeDraft { item, .. } => Some(*item),
+            Upload::AddDraft { .. } => None,
+        }
+    }
+}
+
+/// What the store did: the result, the change's position in the log, and what the phone now believes of the item.
+struct Effect {
+    result: Uploaded,
+    echo: Option<(u32, u64)>,
+    believes: Option<Believes>,
+}
+
+#[derive(Clone, Copy)]
+struct Believes {
+    item: u32,
+    read: Option<bool>,
+    flagged: Option<bool>,
+    gone: bool,
+    new: Option<IdentityId>,
+}
+
+impl Effect {
+    fn nothing(result: Uploaded) -> Effect {
+        Effect { result, echo: None, believes: None }
+    }
+}
+
+impl Engine {
+    /// Carries out a command that came with the key numbered `parent`.
+    pub async fn upload(
+        &self,
+        mailbox: MailboxId,
+        place: Place,
+        parent: u64,
+        upload: Upload,
+    ) -> Result<Uploaded, SyncError> {
+        let (print, now) = (upload.fingerprint(), self.clock.now());
+        let intent =
+            self.database.write(move |tx| uploads::intend(tx, place, parent, &print, now)).await;
+        if let Intent::Done(result) = intent.map_err(SyncError::State)? {
+            return Ok(Uploaded::decode(&result)?);
+        }
+        crate::failpoint!("upload/after-intent");
+        let effect = match upload.item() {
+            Some(item) if self.is_recalled(mailbox, place.folder, item).await? => {
+                recalled(&upload, item)
+            }
+            _ => self.carry_out(place, parent, upload).await?,
+        };
+        crate::failpoint!("upload/after-store");
+        self.record(mailbox, place, parent, print, &effect).await?;
+        Ok(effect.result)
+    }
+
+    /// Whether an open order covers the item as the store, or the books, know it.
+    pub async fn is_recalled(
+        &self,
+        mailbox: MailboxId,
+        folder: FolderId,
+        item: ItemNumber,
+    ) -> Result<bool, SyncError> {
+        let live = self.store.items(folder, &[item]).await?;
+        let now = self.clock.now();
+        let job = move |tx: &Tx<'_>| {
+            let known = live.iter().map(|item| item.identity);
+            let booked = ledger::copies_at(tx, folder, item)?.into_iter().map(|copy| copy.identity);
+            for identity in known.chain(booked).collect::<Vec<_>>() {
+                if crate::recall::covers(tx, identity, mailbox, now)?.is_some() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        self.database.read(job).await.map_err(SyncError::State)
+    }
+
+    async fn carry_out(&self, place: Place, parent: u64, upload: Upload) -> Result<Effect, SyncError> {
+        let done = match upload {
+            Upload::Change { item, change } => self.change(place, item, change).await,
+            Upload::Delete { item, trash } => self.delete(place, item, trash).await,
+            Upload::AddDraft { client_id, raw, arrival } => {
+                let once = format!("draft {} {} {parent} {client_id}", place.device, place.folder);
+                self.add(place, raw, Arrival { once: Some(once), ..arrival }).await
+            }
+            Upload::ChangeDraft { item, raw, change } => {
+                self.change_draft(place, item, raw, change).await
+            }
+        };
+        match done {
+            Ok(effect) => Ok(effect),
+            Err(MailboxError::NoSuchItem) => Ok(Effect::nothing(Uploaded::NoSuchItem)),
+            Err(MailboxError::NotAllowed(_) | MailboxError::TooLarge) => {
+                Ok(Effect::nothing(Uploaded::Refused))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn change(
+        &self,
+        place: Place,
+        item: ItemNumber,
+        change: StateChange,
+    ) -> Result<Effect, MailboxError> {
+        let (read, flagged) = (change.read, change.flag.as_ref().map(Option::is_some));
+        let seq = self.store.set_state(place.folder, item, change).await?;
+        let believes = Believes { item: item.0, read, flagged, gone: false, new: None };
+        Ok(Effect {
+            result: Uploaded::Done,
+            echo: Some((item.0, seq)),
+            believes: Some(believes),
+        })
+    }
+
+    async fn delete(
+        &self,
+        place: Place,
+        item: ItemNumber,
+        trash: Option<FolderId>,
+    ) -> Result<Effect, MailboxError> {
+        let gone = match trash.filter(|trash| *trash != place.folder) {
+            Some(trash) => self.store.move_item(place.folder, item, trash).await.map(|_| ()),
+            None => self.store.delete(place.folder, item).await.map(|_| ()),
+        };
+        // Delete of a missing item is a success: it is what the phone wanted ([MS-ASCMD] 2.2.3.42.2).
+        match gone {
+            Ok(()) | Err(MailboxError::NoSuchItem) => {}
+            Err(error) => return Err(error),
+        }
+        let believes =
+            Believes { item: item.0, read: None, flagged: None, gone: true, new: None };
+        Ok(Effect { result: Uploaded::Done, echo: None, believes: Some(believes) })
+    }
+
+    async fn add(&self, place: Place, raw: Bytes, arrival: Arrival) -> Result<Effect, MailboxError> {
+        let item = self.store.append(place.folder, raw, arrival).await?;
+        let added = self.store.items(place.folder, &[item]).await?;
+        let Some(Item { seq, identity, read, flag, .. }) = added.into_iter().next() else {
+            return Ok(Effect::nothing(Uploaded::Added(item)));
+        };
+        let believes = Believes {
+            item: item.0,
+            read: Some(read),
+            flagged: Some(flag.is_some()),
+            gone: false,
+            new: Some(identity),
+        };
+        Ok(Effect {
+            result: Uploaded::Added(item),
+            echo: Some((item.0, seq)),
+            believes: Some(believes),
+        })
+    }
+
+    async fn change_draft(
+        &self,
+        place: Place,
+        item: ItemNumber,
+        raw: Bytes,
+        change: StateChange,
+    ) -> Result<Effect, MailboxError> {
+        self.store.replace_draft(place.folder, item, raw).await?;
+        let mut effect = self.change(place, item, change).await?;
+        let changed = self.store.items(place.folder, &[item]).await?;
+        if let (Some(item), Some(believes)) = (changed.first(), effect.believes.as_mut()) {
+            effect.echo = Some((item.item.0, item.seq));
+            believes.new = Some(item.identity);
+        }
+        Ok(effect)
+    }
+
+    async fn record(
+        &self,
+        mailbox: MailboxId,
+        place: Place,
+        parent: u64,
+        print: Fingerprint,
+        effect: &Effect,
+    ) -> Result<(), SyncError> {
+        let (result, echo, believes) = (effect.result.encode(), effect.echo, effect.believes);
+        let now = self.clock.now();
+        let job = move |tx: &Tx<'_>| {
+            uploads::done(tx, place, parent, &print, &result, echo)?;
+            match believes {
+                Some(believes) => believe(tx, mailbox, place, believes, now),
+                None => Ok(()),
+            }
+        };
+        self.database.write(job).await.map_err(SyncError::State)
+    }
+}
+
+/// A command on a recalled item: a Delete closes the copy and nothing appears in Deleted Items; anything else finds it gone.
+fn recalled(upload: &Upload, item: ItemNumber) -> Effect {
+    match upload {
+        Upload::Delete { .. } => {
+            let believes =
+                Believes { item: item.0, read: None, flagged: None, gone: true, new: None };
+            Effect { result: Uploaded::Done, echo: None, believes: Some(believes) }
+        }
+        _ => Effect::nothing(Uploaded::NoSuchItem),
+    }
+}
+
+/// Writes down what the phone now believes of the item.
+fn believe(
+    tx: &Tx<'_>,
+    mailbox: MailboxId,
+    place: Place,
+    believes: Believes,
+    now: Timestamp,
+) -> Result<(), database::Error> {
+    let item = RoaringBitmap::from_iter([believes.item]);
+    let number = ItemNumber(believes.item);
+    if believes.gone {
+        ledger::closed_by_device(tx, place, &item)?;
+        return retraction::closed(tx, place.device, place.folder, number, Closed::DeletedByDevice, now);
+    }
+    if let Some(identity) = believes.new {
+        // The phone wrote it itself: it holds all of it.
+        holding::add(tx, place, Kind::Held, &item)?;
+        holding::expose(tx, place, Exposure::HEADER | Exposure::BODY, &item)?;
+        ledger::note_copy(tx, ledger::Copy { identity, mailbox, folder: place.folder, item: number })?;
+    }
+    for (kind, says) in [(Kind::Read, believes.read), (Kind::Flagged, believes.flagged)] {
+        match says {
+            Some(true) => holding::add(tx, place, kind, &item)?,
+            Some(false) => holding::remove(tx, place, kind, &item)?,
+            None => {}
+        }
+    }
+    if believes.read == Some(true) && believes.new.is_none() {
+        holding::expose(tx, place, Exposure::READ_CLAIMED, &item)?;
+    }
+    Ok(())
+}
