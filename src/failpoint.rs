@@ -30,6 +30,10 @@ pub const NAMES: &[&str] = &[
     "outbox.after_commit",
     "outbox.local_before_commit",
     "outbox.local_after_commit",
+    "sync.after_books",
+    "sync.after_gate",
+    "upload.after_intent",
+    "upload.after_store",
 ];
 
 /// The environment variable that arms one failpoint.

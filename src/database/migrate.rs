@@ -17,6 +17,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "directory_mailbox",
         sql: include_str!("migrations/0002_directory_mailbox.sql"),
     },
+    Migration { number: 3, name: "ledger", sql: include_str!("migrations/0003_ledger.sql") },
     Migration { number: 4, name: "recall", sql: include_str!("migrations/0004_recall.sql") },
 ];
 

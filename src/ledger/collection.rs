@@ -101,7 +101,8 @@ pub struct Proof {
 impl Proof {
     /// Recall deletes that went out only in answers that did not arrive, as far as is proven.
     pub fn unproven_retracts(&self) -> RoaringBitmap {
-        let dropped = self.dropped.iter().fold(RoaringBitmap::new(), |all, o| all | &o.delta.retracts);
+        let dropped =
+            self.dropped.iter().fold(RoaringBitmap::new(), |all, o| all | &o.delta.retracts);
         dropped - &self.arrived.delta.deletes
     }
 

@@ -115,7 +115,12 @@ impl Hierarchy {
     }
 
     /// Puts a list on the books and issues its key; the same list offered again keeps its key.
-    pub fn offer(&mut self, books: &Books, device: &Device, folders: Vec<Told>) -> Result<SyncKey, Error> {
+    pub fn offer(
+        &mut self,
+        books: &Books,
+        device: &Device,
+        folders: Vec<Told>,
+    ) -> Result<SyncKey, Error> {
         if let Some(same) = self.in_flight.iter().find(|v| v.folders == folders) {
             return Ok(same.key);
         }

@@ -52,7 +52,12 @@ pub struct Place {
 }
 
 /// Those of `items` that have `kind`.
-pub fn among(tx: &Tx<'_>, place: Place, kind: Kind, items: &RoaringBitmap) -> Result<RoaringBitmap, Error> {
+pub fn among(
+    tx: &Tx<'_>,
+    place: Place,
+    kind: Kind,
+    items: &RoaringBitmap,
+) -> Result<RoaringBitmap, Error> {
     let mut found = RoaringBitmap::new();
     for (chunk, wanted) in by_chunk(items) {
         if let Some(bits) = tables::holding(tx, place, kind.number(), chunk)? {
@@ -89,7 +94,12 @@ pub fn clear(tx: &Tx<'_>, place: Place, kind: Kind) -> Result<(), Error> {
 }
 
 /// Records that each of `items` was exposed in all the ways of `exposure`.
-pub fn expose(tx: &Tx<'_>, place: Place, exposure: Exposure, items: &RoaringBitmap) -> Result<(), Error> {
+pub fn expose(
+    tx: &Tx<'_>,
+    place: Place,
+    exposure: Exposure,
+    items: &RoaringBitmap,
+) -> Result<(), Error> {
     for flag in Exposure::ALL {
         if exposure.contains(flag) {
             add(tx, place, Kind::Exposed(flag), items)?;
@@ -166,8 +176,11 @@ fn encode(chunk: u32, items: &RoaringBitmap) -> Vec<u8> {
         }
         return bits;
     }
-    let numbers: Vec<u16> =
-        if runs_len <= list_len { runs.into_iter().flat_map(|(a, b)| [a, b]).collect() } else { offsets };
+    let numbers: Vec<u16> = if runs_len <= list_len {
+        runs.into_iter().flat_map(|(a, b)| [a, b]).collect()
+    } else {
+        offsets
+    };
     let mut out = vec![if runs_len <= list_len { RUNS } else { LIST }];
     out.extend(numbers.into_iter().flat_map(u16::to_le_bytes));
     out

@@ -85,7 +85,11 @@ pub fn copies_at(tx: &Tx<'_>, folder: FolderId, item: ItemNumber) -> Result<Vec<
 }
 
 /// What every device of a mailbox was given of a message: one entry per device and copy that has any trace.
-pub fn who_holds(tx: &Tx<'_>, identity: IdentityId, mailbox: MailboxId) -> Result<Vec<Held>, Error> {
+pub fn who_holds(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+    mailbox: MailboxId,
+) -> Result<Vec<Held>, Error> {
     let copies: Vec<Copy> =
         tables::copies(tx, identity)?.into_iter().filter(|copy| copy.mailbox == mailbox).collect();
     let mut found = Vec::new();
@@ -107,13 +111,25 @@ pub fn who_holds(tx: &Tx<'_>, identity: IdentityId, mailbox: MailboxId) -> Resul
 /// What one device has of one item.
 pub fn held(tx: &Tx<'_>, place: Place, item: ItemNumber) -> Result<Held, Error> {
     let (states, exposure) = holding::traces(tx, place, item.0)?;
-    let in_flight = tables::answers(tx, place)?.iter().any(|offer| offer.delta.adds.contains(item.0));
+    let in_flight =
+        tables::answers(tx, place)?.iter().any(|offer| offer.delta.adds.contains(item.0));
     let synced = tables::collection(tx, place)?.is_some();
-    Ok(Held { device: place.device, folder: place.folder, item, exposure, open: states || in_flight, synced })
+    Ok(Held {
+        device: place.device,
+        folder: place.folder,
+        item,
+        exposure,
+        open: states || in_flight,
+        synced,
+    })
 }
 
 /// Those of `items` that may be in the device's cache, whatever was proven.
-pub fn may_hold(tx: &Tx<'_>, collection: &Collection, items: &RoaringBitmap) -> Result<RoaringBitmap, Error> {
+pub fn may_hold(
+    tx: &Tx<'_>,
+    collection: &Collection,
+    items: &RoaringBitmap,
+) -> Result<RoaringBitmap, Error> {
     let held = holding::among(tx, collection.place, holding::Kind::Held, items)?;
     let loose = holding::among(tx, collection.place, holding::Kind::Loose, items)?;
     Ok(held | loose | (collection.offered() & items))
@@ -131,7 +147,12 @@ pub fn cached(tx: &Tx<'_>, device: DeviceId, which: Cached) -> Result<Option<Vec
 }
 
 /// Stores the request that an empty one shall repeat.
-pub fn cache(tx: &Tx<'_>, device: DeviceId, which: Cached, blob: Option<&[u8]>) -> Result<(), Error> {
+pub fn cache(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    which: Cached,
+    blob: Option<&[u8]>,
+) -> Result<(), Error> {
     tables::cache(tx, device, which, blob)
 }
 

@@ -131,7 +131,12 @@ impl Mint {
         self.seal(scope, key.seq, nonce).ct_eq(&key.tag[NONCE_BYTES..]).into()
     }
 
-    fn seal(&self, scope: Scope, seq: u64, nonce: [u8; NONCE_BYTES]) -> [u8; TAG_BYTES - NONCE_BYTES] {
+    fn seal(
+        &self,
+        scope: Scope,
+        seq: u64,
+        nonce: [u8; NONCE_BYTES],
+    ) -> [u8; TAG_BYTES - NONCE_BYTES] {
         let mut mac = self.mac.clone();
         mac.update(b"retract sync key 1");
         mac.update(&scope.epoch.to_be_bytes());
@@ -222,7 +227,9 @@ mod tests {
             assert_eq!(Claim::read(&text), Claim::Key(key(seq)));
         }
         assert_eq!(Claim::read("0"), Claim::First);
-        for wrong in ["", "00", "1", "01.AAAAAAAAAAAAAAAAAAAAAA", "1.short", "-1.AAAAAAAAAAAAAAAAAAAAAA"] {
+        for wrong in
+            ["", "00", "1", "01.AAAAAAAAAAAAAAAAAAAAAA", "1.short", "-1.AAAAAAAAAAAAAAAAAAAAAA"]
+        {
             assert_eq!(Claim::read(wrong), Claim::Unreadable, "{wrong:?}");
         }
     }

@@ -1,12 +1,12 @@
 //! The ledger's SQL.
 
+use super::Copy;
 use super::collection::{Collection, Offer, Position};
 use super::delta::Delta;
 use super::device::Device;
 use super::holding::Place;
 use super::journal::Entry;
 use super::sync_key::SyncKey;
-use super::Copy;
 use crate::clock::Timestamp;
 use crate::database::{Error, Row, Tx};
 use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, UserId};
@@ -18,16 +18,21 @@ fn corrupt(what: &str) -> Error {
 
 fn key(seq: Option<u64>, tag: Option<Vec<u8>>) -> Result<Option<SyncKey>, Error> {
     match (seq, tag) {
-        (Some(seq), Some(tag)) => {
-            SyncKey::from_row(seq, &tag).map(Some).ok_or_else(|| corrupt("a sync key has a wrong length"))
-        }
+        (Some(seq), Some(tag)) => SyncKey::from_row(seq, &tag)
+            .map(Some)
+            .ok_or_else(|| corrupt("a sync key has a wrong length")),
         _ => Ok(None),
     }
 }
 
 // --- holdings
 
-pub(super) fn holding(tx: &Tx<'_>, place: Place, kind: i64, chunk: u32) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn holding(
+    tx: &Tx<'_>,
+    place: Place,
+    kind: i64,
+    chunk: u32,
+) -> Result<Option<Vec<u8>>, Error> {
     tx.one(
         "SELECT bits FROM holdings WHERE device_id = ?1 AND folder_id = ?2 AND chunk = ?3 AND kind = ?4",
         params![place.device, place.folder, chunk, kind],
@@ -44,7 +49,11 @@ pub(super) fn holdings(tx: &Tx<'_>, place: Place, kind: i64) -> Result<Vec<(u32,
 }
 
 /// Every kind of one chunk: (kind, bits).
-pub(super) fn holdings_of_chunk(tx: &Tx<'_>, place: Place, chunk: u32) -> Result<Vec<(i64, Vec<u8>)>, Error> {
+pub(super) fn holdings_of_chunk(
+    tx: &Tx<'_>,
+    place: Place,
+    chunk: u32,
+) -> Result<Vec<(i64, Vec<u8>)>, Error> {
     tx.all(
         "SELECT kind, bits FROM holdings WHERE device_id = ?1 AND folder_id = ?2 AND chunk = ?3",
         params![place.device, place.folder, chunk],
@@ -52,7 +61,13 @@ pub(super) fn holdings_of_chunk(tx: &Tx<'_>, place: Place, chunk: u32) -> Result
     )
 }
 
-pub(super) fn put_holding(tx: &Tx<'_>, place: Place, kind: i64, chunk: u32, bits: &[u8]) -> Result<(), Error> {
+pub(super) fn put_holding(
+    tx: &Tx<'_>,
+    place: Place,
+    kind: i64,
+    chunk: u32,
+    bits: &[u8],
+) -> Result<(), Error> {
     tx.execute(
         "INSERT INTO holdings (device_id, folder_id, chunk, kind, bits) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (device_id, folder_id, chunk, kind) DO UPDATE SET bits = excluded.bits",
@@ -61,7 +76,12 @@ pub(super) fn put_holding(tx: &Tx<'_>, place: Place, kind: i64, chunk: u32, bits
     Ok(())
 }
 
-pub(super) fn delete_holding(tx: &Tx<'_>, place: Place, kind: i64, chunk: u32) -> Result<(), Error> {
+pub(super) fn delete_holding(
+    tx: &Tx<'_>,
+    place: Place,
+    kind: i64,
+    chunk: u32,
+) -> Result<(), Error> {
     tx.execute(
         "DELETE FROM holdings WHERE device_id = ?1 AND folder_id = ?2 AND chunk = ?3 AND kind = ?4",
         params![place.device, place.folder, chunk, kind],
@@ -92,7 +112,11 @@ pub(super) fn collection(tx: &Tx<'_>, place: Place) -> Result<Option<Collection>
             epoch: row.get(2)?,
             seq_max: row.get(3)?,
             proven: key(row.get(4)?, row.get(5)?)?,
-            position: Position { cursor: row.get(6)?, floor_received: row.get(7)?, floor_item: row.get(8)? },
+            position: Position {
+                cursor: row.get(6)?,
+                floor_received: row.get(7)?,
+                floor_item: row.get(8)?,
+            },
             filter: row.get(9)?,
             options: row.get(10)?,
             resetting: row.get::<i64>(11)? != 0,
@@ -146,9 +170,14 @@ pub(super) fn answers(tx: &Tx<'_>, place: Place) -> Result<Vec<Offer>, Error> {
         params![place.device, place.folder],
         |row| {
             Ok(Offer {
-                key: key(Some(row.get(0)?), Some(row.get(1)?))?.ok_or_else(|| corrupt("an answer without a key"))?,
+                key: key(Some(row.get(0)?), Some(row.get(1)?))?
+                    .ok_or_else(|| corrupt("an answer without a key"))?,
                 epoch: row.get(2)?,
-                position: Position { cursor: row.get(3)?, floor_received: row.get(4)?, floor_item: row.get(5)? },
+                position: Position {
+                    cursor: row.get(3)?,
+                    floor_received: row.get(4)?,
+                    floor_item: row.get(5)?,
+                },
                 delta: Delta::decode(&row.get::<Vec<u8>>(6)?)?,
                 at: row.get(7)?,
             })
@@ -169,7 +198,10 @@ pub(super) fn put_answer(tx: &Tx<'_>, place: Place, offer: &Offer) -> Result<(),
 }
 
 pub(super) fn delete_answers(tx: &Tx<'_>, place: Place) -> Result<(), Error> {
-    tx.execute("DELETE FROM answers WHERE device_id = ?1 AND folder_id = ?2", params![place.device, place.folder])?;
+    tx.execute(
+        "DELETE FROM answers WHERE device_id = ?1 AND folder_id = ?2",
+        params![place.device, place.folder],
+    )?;
     Ok(())
 }
 
@@ -191,7 +223,10 @@ pub(super) fn collections_of(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<Folder
 
 pub(super) fn delete_collection(tx: &Tx<'_>, place: Place) -> Result<(), Error> {
     delete_answers(tx, place)?;
-    tx.execute("DELETE FROM collections WHERE device_id = ?1 AND folder_id = ?2", params![place.device, place.folder])?;
+    tx.execute(
+        "DELETE FROM collections WHERE device_id = ?1 AND folder_id = ?2",
+        params![place.device, place.folder],
+    )?;
     Ok(())
 }
 
@@ -218,7 +253,12 @@ pub(super) fn journal(tx: &Tx<'_>, e: &Entry<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn written(tx: &Tx<'_>, device: DeviceId, request: u64, bytes: u64) -> Result<(), Error> {
+pub(super) fn written(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    request: u64,
+    bytes: u64,
+) -> Result<(), Error> {
     tx.execute(
         "UPDATE journal SET written = ?3 WHERE device_id = ?1 AND request_id = ?2 AND written IS NULL",
         params![device, request, bytes],
@@ -252,7 +292,11 @@ pub(super) fn copies(tx: &Tx<'_>, identity: IdentityId) -> Result<Vec<Copy>, Err
     )
 }
 
-pub(super) fn copies_at(tx: &Tx<'_>, folder: FolderId, item: ItemNumber) -> Result<Vec<Copy>, Error> {
+pub(super) fn copies_at(
+    tx: &Tx<'_>,
+    folder: FolderId,
+    item: ItemNumber,
+) -> Result<Vec<Copy>, Error> {
     tx.all(
         "SELECT identity_id, mailbox_id, folder_id, item FROM copies WHERE folder_id = ?1 AND item = ?2",
         params![folder, item.0],
@@ -275,7 +319,13 @@ pub(super) fn upload(
     )
 }
 
-pub(super) fn intend(tx: &Tx<'_>, place: Place, parent: u64, print: &[u8; 32], now: Timestamp) -> Result<(), Error> {
+pub(super) fn intend(
+    tx: &Tx<'_>,
+    place: Place,
+    parent: u64,
+    print: &[u8; 32],
+    now: Timestamp,
+) -> Result<(), Error> {
     tx.execute(
         "INSERT INTO uploads (device_id, folder_id, parent_seq, fingerprint, at) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (device_id, folder_id, parent_seq, fingerprint) DO NOTHING",
@@ -296,7 +346,13 @@ pub(super) fn uploaded(
         "UPDATE uploads SET result = ?5, item = ?6, seq = ?7
          WHERE device_id = ?1 AND folder_id = ?2 AND parent_seq = ?3 AND fingerprint = ?4",
         params![
-            place.device, place.folder, parent, &print[..], result, echo.map(|e| e.0), echo.map(|e| e.1)
+            place.device,
+            place.folder,
+            parent,
+            &print[..],
+            result,
+            echo.map(|e| e.0),
+            echo.map(|e| e.1)
         ],
     )?;
     Ok(())
@@ -354,7 +410,11 @@ fn device(row: &Row<'_>) -> Result<Device, Error> {
     })
 }
 
-pub(super) fn device_by_wire(tx: &Tx<'_>, user: UserId, wire_id: &str) -> Result<Option<Device>, Error> {
+pub(super) fn device_by_wire(
+    tx: &Tx<'_>,
+    user: UserId,
+    wire_id: &str,
+) -> Result<Option<Device>, Error> {
     tx.one(DEVICE_BY_WIRE, params![user, wire_id], device)
 }
 
@@ -397,7 +457,11 @@ pub(super) fn gap_everywhere(tx: &Tx<'_>) -> Result<usize, Error> {
 }
 
 pub(super) fn count_devices(tx: &Tx<'_>, user: UserId) -> Result<u64, Error> {
-    let count = tx.one("SELECT COUNT(*) FROM devices WHERE user_id = ?1 AND removed = 0", params![user], |row| row.get(0))?;
+    let count = tx.one(
+        "SELECT COUNT(*) FROM devices WHERE user_id = ?1 AND removed = 0",
+        params![user],
+        |row| row.get(0),
+    )?;
     Ok(count.unwrap_or(0))
 }
 
@@ -410,7 +474,11 @@ pub enum Cached {
     Ping,
 }
 
-pub(super) fn cached(tx: &Tx<'_>, device: DeviceId, which: Cached) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn cached(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    which: Cached,
+) -> Result<Option<Vec<u8>>, Error> {
     let sql = match which {
         Cached::Sync => "SELECT sync_cache FROM devices WHERE id = ?1",
         Cached::Ping => "SELECT ping_cache FROM devices WHERE id = ?1",
@@ -418,7 +486,12 @@ pub(super) fn cached(tx: &Tx<'_>, device: DeviceId, which: Cached) -> Result<Opt
     Ok(tx.one(sql, params![device], |row| row.get(0))?.flatten())
 }
 
-pub(super) fn cache(tx: &Tx<'_>, device: DeviceId, which: Cached, blob: Option<&[u8]>) -> Result<(), Error> {
+pub(super) fn cache(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    which: Cached,
+    blob: Option<&[u8]>,
+) -> Result<(), Error> {
     let sql = match which {
         Cached::Sync => "UPDATE devices SET sync_cache = ?2 WHERE id = ?1",
         Cached::Ping => "UPDATE devices SET ping_cache = ?2 WHERE id = ?1",
@@ -455,7 +528,11 @@ pub(super) fn hierarchy(tx: &Tx<'_>, device: DeviceId) -> Result<Option<Hierarch
     )
 }
 
-pub(super) fn put_hierarchy(tx: &Tx<'_>, device: DeviceId, h: &HierarchyRow) -> Result<bool, Error> {
+pub(super) fn put_hierarchy(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    h: &HierarchyRow,
+) -> Result<bool, Error> {
     let (seq, tag) = split(h.proven);
     let rows = tx.execute(
         "INSERT INTO hierarchies (device_id, version, seq_max, proven_seq, proven_tag, proven, in_flight)

@@ -126,11 +126,12 @@ pub fn release(
     now: Timestamp,
 ) -> Result<Ruling, Error> {
     let epoch = board.epoch();
-    let withheld = fenced_among(tx, &answer.contents)?;
+    let withheld = fenced_among(tx, &answer.contents, now)?;
     if !withheld.is_empty() {
         return Ok(Ruling::Withheld(withheld));
     }
     record(tx, answer, now)?;
+    crate::failpoint!("sync.after_gate");
     let pairs = answer.contents.iter().map(|c| (c.identity, c.mailbox)).collect();
     Ok(Ruling::Released(Released {
         bytes: answer.bytes.clone(),
@@ -138,18 +139,26 @@ pub fn release(
         board: board.clone(),
         epoch: AtomicU64::new(epoch),
         cut: AtomicBool::new(false),
-        receipt: Receipt { device: answer.device, request: answer.request, written: Arc::default() },
+        receipt: Receipt {
+            device: answer.device,
+            request: answer.request,
+            written: Arc::default(),
+        },
     }))
 }
 
 /// Those of the items that an open order covers. Also asked when planning, so that fenced items are left out at once.
-pub fn fenced_among(tx: &Tx<'_>, contents: &[Content]) -> Result<Vec<(FolderId, ItemNumber)>, Error> {
+pub fn fenced_among(
+    tx: &Tx<'_>,
+    contents: &[Content],
+    now: Timestamp,
+) -> Result<Vec<(FolderId, ItemNumber)>, Error> {
     let mut fenced = Vec::new();
     if contents.is_empty() || !super::any_fence(tx)? {
         return Ok(fenced);
     }
     for content in contents {
-        if super::covers(tx, content.identity, content.mailbox)?.is_some() {
+        if super::covers(tx, content.identity, content.mailbox, now)?.is_some() {
             fenced.push((content.folder, content.item));
         }
     }

@@ -59,7 +59,7 @@ pub struct Proof<'a> {
     pub deleted: &'a [ItemNumber],
     /// Items whose `Delete` went out only in sibling answers, which are now dropped.
     pub unproven: &'a [ItemNumber],
-    /// The branch began with key 0, so whatever the device had of the folder is gone.
+    /// The branch began with key 0: its first answer carried the deletes and named no item they concern.
     pub after_reset: bool,
 }
 
@@ -75,17 +75,14 @@ pub fn proven(
         copy.acked_seq = Some(proof.seq);
         copy.acked_at = Some(now);
     };
-    if proof.after_reset {
-        for mut copy in tables::owed_in_folder(tx, device, folder)? {
-            take_up(&mut copy);
-            advance(tx, now, copy, Evidence::ResetProven, earned)?;
-        }
-    }
     for item in proof.deleted {
         for mut copy in tables::copies_at(tx, device, folder, *item)? {
             take_up(&mut copy);
-            let evidence =
-                Evidence::KeyPresented { first_sent: copy.first_seq, presented: proof.seq };
+            let evidence = if proof.after_reset {
+                Evidence::ResetProven
+            } else {
+                Evidence::KeyPresented { first_sent: copy.first_seq, presented: proof.seq }
+            };
             advance(tx, now, copy, evidence, earned)?;
         }
     }
@@ -125,6 +122,21 @@ pub fn regressed(
 ) -> Result<(), Error> {
     for copy in tables::copies_in_folder(tx, device, folder)? {
         advance(tx, now, copy, Evidence::StateRestored, restored)?;
+    }
+    Ok(())
+}
+
+/// Key 0 was presented: what the answers in flight carried proves nothing any more, so their deletes are owed again.
+pub fn key_zero(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for copy in tables::owed_in_folder(tx, device, folder)? {
+        if copy.state == State::Sent {
+            advance(tx, now, copy, Evidence::OnlyInSibling, forget_sent)?;
+        }
     }
     Ok(())
 }

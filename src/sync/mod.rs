@@ -14,8 +14,8 @@
 //! turn: it is never taken for an empty folder. A turn costs what changed, not what the folder holds.
 
 mod error;
-mod plan;
 mod news;
+mod plan;
 mod turn;
 mod upload;
 mod view;

@@ -38,7 +38,8 @@ impl Engine {
             .await?;
         let (Some(mut collection), due) = loaded else { return Ok(News::None) };
         let newest = collection.in_flight.last().map(|offer| offer.delta.retracts.clone());
-        let owed = due.iter().any(|item| !newest.as_ref().is_some_and(|sent| sent.contains(item.0)));
+        let owed =
+            due.iter().any(|item| !newest.as_ref().is_some_and(|sent| sent.contains(item.0)));
         if owed {
             return Ok(News::Recall);
         }

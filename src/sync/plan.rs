@@ -201,7 +201,10 @@ impl Planner {
                 return;
             }
             let number = item.item.0;
-            if view.may.contains(number) && !view.fenced.contains(number) && self.seen.insert(number) {
+            if view.may.contains(number)
+                && !view.fenced.contains(number)
+                && self.seen.insert(number)
+            {
                 self.plan.soft_deletes.push(item.item);
             }
             // Considered no more: the floor lies above it now.
@@ -263,8 +266,12 @@ fn difference(item: &Item, view: &View) -> Option<What> {
         return Some(What { read, flag, categories: false, whole: false });
     }
     // Neither bit differs, yet something was written: the flag's details, or the categories.
-    (item.seq != item.arrived)
-        .then_some(What { read: false, flag: true, categories: true, whole: false })
+    (item.seq != item.arrived).then_some(What {
+        read: false,
+        flag: true,
+        categories: true,
+        whole: false,
+    })
 }
 
 #[cfg(test)]
@@ -365,8 +372,10 @@ mod tests {
             ..View::default()
         };
         let read = Item { read: true, ..item(3, 11) };
-        planner
-            .changes(&delta(vec![Change::Live(read), Change::Gone { item: ItemNumber(4), seq: 12 }], 12), &view);
+        planner.changes(
+            &delta(vec![Change::Live(read), Change::Gone { item: ItemNumber(4), seq: 12 }], 12),
+            &view,
+        );
         let (plan, position) = planner.finish();
         assert!(plan.is_empty());
         assert_eq!(position.cursor, 12);

@@ -13,12 +13,12 @@ use crate::clock::Timestamp;
 use crate::database::{self, Tx};
 use crate::ids::{FolderId, ItemNumber, MailboxId};
 use crate::ledger::{
-    self, Claim, Collection, Delta as Offered, Device, Offer, Place, Position, Proof, Standing, SyncKey,
-    Verdict,
+    self, Claim, Collection, Delta as Offered, Device, Offer, Place, Position, Proof, Standing,
+    SyncKey, Verdict,
 };
 use crate::mailbox::{Cursor, Floor, Folder};
 use crate::recall::gate::{self, Content, Released, Ruling};
-use crate::recall::retraction;
+use crate::recall::retraction::{self, Closed};
 
 /// Pieces of a change log, or of an enumeration, that one plan reads at most; what is beyond comes with MoreAvailable.
 const PIECES_MAX: usize = 40;
@@ -138,7 +138,12 @@ impl Turn {
             return Ok(key);
         }
         let (offered, position) = (self.plan.offered(), self.position);
-        let same = self.standing.collection.in_flight.iter().find(|o| o.delta == offered && o.position == position);
+        let same = self
+            .standing
+            .collection
+            .in_flight
+            .iter()
+            .find(|o| o.delta == offered && o.position == position);
         let key = match same {
             Some(offer) if !self.begins() => offer.key,
             _ => {
@@ -219,7 +224,11 @@ impl Engine {
 
     /// A turn that answers nothing of its own: only what its key proves is written. Acknowledgements commit before any wait.
     pub async fn acknowledge(&self, turn: &Turn) -> Result<bool, SyncError> {
-        if turn.standing.proof.is_none() && !turn.is_replay() && !turn.begins() && !turn.row_is_stale() {
+        if turn.standing.proof.is_none()
+            && !turn.is_replay()
+            && !turn.begins()
+            && !turn.row_is_stale()
+        {
             return Ok(true);
         }
         let work = Work::of(turn, None);
@@ -245,7 +254,9 @@ impl Engine {
             return Err(SyncError::Restless);
         };
         let works: Vec<Work> = turns.iter().map(|turn| Work::of(turn, turn.next)).collect();
-        let keys = works.iter().filter_map(|w| Some((w.collection.place.folder, w.offer.as_ref()?.key.seq)));
+        let keys = works
+            .iter()
+            .filter_map(|w| Some((w.collection.place.folder, w.offer.as_ref()?.key.seq)));
         let answer = gate::Answer {
             device,
             command,
@@ -259,6 +270,7 @@ impl Engine {
             for work in &works {
                 work.write(tx, now)?;
             }
+            crate::failpoint!("sync.after_books");
             match gate::release(tx, &board, &answer, now)? {
                 Ruling::Released(released) => Ok(released),
                 Ruling::Withheld(_) => Err(Refused::Again),
@@ -289,7 +301,8 @@ impl Engine {
             };
             audit::note(tx, now, &Event::new(event).id("device", device.0).id("folder", folder.0))?;
             if verdict == Verdict::Ahead {
-                let epoch = database::begin_epoch(tx, now, "a device presented a key beyond the ledger")?;
+                let epoch =
+                    database::begin_epoch(tx, now, "a device presented a key beyond the ledger")?;
                 database::clear_meta(tx, database::GAP_PENDING)?;
                 ledger::rolled_back(tx)?;
                 let books = books.clone();
@@ -353,7 +366,7 @@ impl Work {
             let (filter, options) = (collection.filter, collection.options.clone());
             collection.begin_again(tx, self.head)?;
             (collection.filter, collection.options) = (filter, options);
-            retraction::reset(tx, place.device, place.folder, now)?;
+            retraction::key_zero(tx, place.device, place.folder, now)?;
         }
         if let Some(proof) = &self.proof {
             prove(tx, place, proof, now)?;
@@ -373,9 +386,10 @@ fn prove(tx: &Tx<'_>, place: Place, proof: &Proof, now: Timestamp) -> Result<(),
     let (seq, after_reset) = (proof.arrived.key.seq, proof.after_reset);
     let deleted = numbers(&proof.arrived.delta.deletes);
     let unproven = numbers(&proof.unproven_retracts());
-    retraction::proven(tx, place.device, place.folder, seq, &deleted, &unproven, after_reset, now)?;
+    let shown = retraction::Proof { seq, deleted: &deleted, unproven: &unproven, after_reset };
+    retraction::proven(tx, place.device, place.folder, shown, now)?;
     for item in numbers(&proof.arrived.delta.soft_deletes) {
-        retraction::closed(tx, place.device, place.folder, item, "aged_out", now)?;
+        retraction::closed(tx, place.device, place.folder, item, Closed::AgedOut, now)?;
     }
     Ok(())
 }
@@ -392,7 +406,9 @@ fn put(
         let given_up = collection.offer(tx, Offer { epoch, ..offer.clone() })?;
         for lost in given_up {
             let unproven = numbers(&(&lost.delta.retracts - &offer.delta.retracts));
-            retraction::proven(tx, place.device, place.folder, lost.key.seq, &[], &unproven, false, now)?;
+            let lost =
+                retraction::Proof { seq: lost.key.seq, unproven: &unproven, ..Default::default() };
+            retraction::proven(tx, place.device, place.folder, lost, now)?;
         }
     }
     let retracts = numbers(&offer.delta.retracts);
@@ -446,7 +462,8 @@ impl Looker<'_> {
 
     async fn view(&self, subject: Subject) -> Result<super::View, SyncError> {
         let (collection, proof) = (self.collection.clone(), self.proof.cloned());
-        let job = move |tx: &Tx<'_>| look(tx, &collection, proof.as_ref(), &subject);
+        let now = self.engine.clock.now();
+        let job = move |tx: &Tx<'_>| look(tx, &collection, proof.as_ref(), &subject, now);
         self.engine.database.read(job).await.map_err(SyncError::State)
     }
 
@@ -455,8 +472,9 @@ impl Looker<'_> {
             let (after, limit) = (Cursor(planner.position().cursor), planner.room() + LINES_BESIDE);
             let delta = self.engine.store.changes_since(self.folder(), after, limit).await?;
             if !delta.changes.is_empty() {
-                let view =
-                    self.view(Subject::of_changes(self.mailbox, self.collection, &delta.changes)).await?;
+                let view = self
+                    .view(Subject::of_changes(self.mailbox, self.collection, &delta.changes))
+                    .await?;
                 planner.changes(&delta, &view);
             }
             if !delta.more {
@@ -480,7 +498,8 @@ impl Looker<'_> {
             let leaving =
                 self.engine.store.above(self.folder(), floor, Timestamp(cutoff), limit).await?;
             let complete = leaving.len() < limit;
-            let view = self.view(Subject::of_items(self.mailbox, self.collection, &leaving)).await?;
+            let view =
+                self.view(Subject::of_items(self.mailbox, self.collection, &leaving)).await?;
             planner.age(&leaving, complete, cutoff, &view);
             if complete || planner.room() == 0 {
                 return Ok(());
@@ -497,7 +516,8 @@ impl Looker<'_> {
                 return Ok(());
             }
             let limit = planner.room() + 1;
-            let items = self.engine.store.below(self.folder(), floor, Timestamp(cutoff), limit).await?;
+            let items =
+                self.engine.store.below(self.folder(), floor, Timestamp(cutoff), limit).await?;
             let complete = items.len() < limit;
             let view = self.view(Subject::of_items(self.mailbox, self.collection, &items)).await?;
             planner.backfill(&items, complete, cutoff, &view);
@@ -520,9 +540,13 @@ fn at(cutoff: i64) -> Floor {
 }
 
 /// What an answer would hold of the items of a plan; the caller fills in how much of each it shows.
-pub(crate) fn contents_of(turn: &Turn, exposure: impl Fn(ItemNumber) -> ledger::Exposure) -> Vec<Content> {
+pub(crate) fn contents_of(
+    turn: &Turn,
+    exposure: impl Fn(ItemNumber) -> ledger::Exposure,
+) -> Vec<Content> {
     let (mailbox, folder) = (turn.mailbox(), turn.folder.id);
-    let content = |(item, identity)| Content { mailbox, folder, item, identity, exposure: exposure(item) };
+    let content =
+        |(item, identity)| Content { mailbox, folder, item, identity, exposure: exposure(item) };
     turn.plan.contents().map(content).collect()
 }
 

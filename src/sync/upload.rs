@@ -79,7 +79,9 @@ impl Uploaded {
     fn decode(bytes: &[u8]) -> Result<Uploaded, database::Error> {
         match bytes {
             [0] => Ok(Uploaded::Done),
-            [1, a, b, c, d] => Ok(Uploaded::Added(ItemNumber(u32::from_be_bytes([*a, *b, *c, *d])))),
+            [1, a, b, c, d] => {
+                Ok(Uploaded::Added(ItemNumber(u32::from_be_bytes([*a, *b, *c, *d]))))
+            }
             [2] => Ok(Uploaded::NoSuchItem),
             [3] => Ok(Uploaded::Refused),
             _ => Err(database::Error::Corrupt("a row of uploads has an unknown result".to_owned())),
@@ -156,14 +158,14 @@ impl Engine {
         if let Intent::Done(result) = intent.map_err(SyncError::State)? {
             return Ok(Uploaded::decode(&result)?);
         }
-        crate::failpoint!("upload/after-intent");
+        crate::failpoint!("upload.after_intent");
         let effect = match upload.item() {
             Some(item) if self.is_recalled(mailbox, place.folder, item).await? => {
                 recalled(&upload, item)
             }
             _ => self.carry_out(place, parent, upload).await?,
         };
-        crate::failpoint!("upload/after-store");
+        crate::failpoint!("upload.after_store");
         self.record(mailbox, place, parent, print, &effect).await?;
         Ok(effect.result)
     }
@@ -190,7 +192,12 @@ impl Engine {
         self.database.read(job).await.map_err(SyncError::State)
     }
 
-    async fn carry_out(&self, place: Place, parent: u64, upload: Upload) -> Result<Effect, SyncError> {
+    async fn carry_out(
+        &self,
+        place: Place,
+        parent: u64,
+        upload: Upload,
+    ) -> Result<Effect, SyncError> {
         let done = match upload {
             Upload::Change { item, change } => self.change(place, item, change).await,
             Upload::Delete { item, trash } => self.delete(place, item, trash).await,
@@ -221,11 +228,7 @@ impl Engine {
         let (read, flagged) = (change.read, change.flag.as_ref().map(Option::is_some));
         let seq = self.store.set_state(place.folder, item, change).await?;
         let believes = Believes { item: item.0, read, flagged, gone: false, new: None };
-        Ok(Effect {
-            result: Uploaded::Done,
-            echo: Some((item.0, seq)),
-            believes: Some(believes),
-        })
+        Ok(Effect { result: Uploaded::Done, echo: Some((item.0, seq)), believes: Some(believes) })
     }
 
     async fn delete(
@@ -243,12 +246,16 @@ impl Engine {
             Ok(()) | Err(MailboxError::NoSuchItem) => {}
             Err(error) => return Err(error),
         }
-        let believes =
-            Believes { item: item.0, read: None, flagged: None, gone: true, new: None };
+        let believes = Believes { item: item.0, read: None, flagged: None, gone: true, new: None };
         Ok(Effect { result: Uploaded::Done, echo: None, believes: Some(believes) })
     }
 
-    async fn add(&self, place: Place, raw: Bytes, arrival: Arrival) -> Result<Effect, MailboxError> {
+    async fn add(
+        &self,
+        place: Place,
+        raw: Bytes,
+        arrival: Arrival,
+    ) -> Result<Effect, MailboxError> {
         let item = self.store.append(place.folder, raw, arrival).await?;
         let added = self.store.items(place.folder, &[item]).await?;
         let Some(Item { seq, identity, read, flag, .. }) = added.into_iter().next() else {
@@ -330,13 +337,23 @@ fn believe(
     let number = ItemNumber(believes.item);
     if believes.gone {
         ledger::closed_by_device(tx, place, &item)?;
-        return retraction::closed(tx, place.device, place.folder, number, Closed::DeletedByDevice, now);
+        return retraction::closed(
+            tx,
+            place.device,
+            place.folder,
+            number,
+            Closed::DeletedByDevice,
+            now,
+        );
     }
     if let Some(identity) = believes.new {
         // The phone wrote it itself: it holds all of it.
         holding::add(tx, place, Kind::Held, &item)?;
         holding::expose(tx, place, Exposure::HEADER | Exposure::BODY, &item)?;
-        ledger::note_copy(tx, ledger::Copy { identity, mailbox, folder: place.folder, item: number })?;
+        ledger::note_copy(
+            tx,
+            ledger::Copy { identity, mailbox, folder: place.folder, item: number },
+        )?;
     }
     for (kind, says) in [(Kind::Read, believes.read), (Kind::Flagged, believes.flagged)] {
         match says {

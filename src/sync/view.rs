@@ -3,6 +3,7 @@
 use roaring::RoaringBitmap;
 
 use super::plan::View;
+use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::ids::MailboxId;
 use crate::ledger::holding::{self, Kind};
@@ -19,7 +20,11 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn of_changes(mailbox: MailboxId, collection: &Collection, changes: &[Change]) -> Subject {
+    pub(super) fn of_changes(
+        mailbox: MailboxId,
+        collection: &Collection,
+        changes: &[Change],
+    ) -> Subject {
         let mut subject = Subject::default();
         for change in changes {
             match change {
@@ -62,6 +67,7 @@ pub(super) fn look(
     collection: &Collection,
     proof: Option<&Proof>,
     subject: &Subject,
+    now: Timestamp,
 ) -> Result<View, Error> {
     let (place, items) = (collection.place, &subject.items);
     let among = |kind| holding::among(tx, place, kind, items);
@@ -81,7 +87,7 @@ pub(super) fn look(
             view.echoes.insert((item, seq));
         }
     }
-    for (_, item) in gate::fenced_among(tx, &subject.contents)? {
+    for (_, item) in gate::fenced_among(tx, &subject.contents, now)? {
         view.fenced.insert(item.0);
     }
     Ok(view)
