@@ -183,6 +183,21 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_waits_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(dir.path(), Options::default()).unwrap();
+        let pragma = |sql: &'static str| {
+            let read =
+                move |tx: &super::super::Tx<'_>| tx.one(sql, params![], |row| row.get::<i64>(0));
+            database.write_blocking(read).unwrap()
+        };
+        // 2 is FULL: the write-ahead log is fsynced at every commit.
+        assert_eq!(pragma("PRAGMA synchronous"), Some(2));
+        assert_eq!(pragma("PRAGMA foreign_keys"), Some(1));
+        assert!(dir.path().join("retract.db-wal").exists());
+    }
+
+    #[test]
     fn one_connection_is_enough() {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { single_connection: true, ..quick() };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use super::ballast::Ballast;
 use super::bodies::sync_folder;
 use super::read::{self, ReadJob, read_job};
-use super::write::{BATCH_JOBS_MAX, Job, Typed, Writer};
+use super::write::{BATCH_JOBS_MAX, Job, Signals, Typed, Writer};
 use super::{Error, Options, Tx, connect, meta, migrate, tables};
 
 /// Queues and threads of one open database.
@@ -32,8 +32,7 @@ struct Shared {
     reads_on_writer: bool,
     /// With `by_hand`, the writer that [`Engine::turn`] drives.
     by_hand: Mutex<Option<Writer>>,
-    /// Whether the ballast is off: what is not recall's must not take up room.
-    is_full: Arc<AtomicBool>,
+    signals: Arc<Signals>,
     /// Held as long as any thread lives.
     _lock: File,
 }
@@ -67,8 +66,9 @@ impl Engine {
         if options.durable {
             sync_folder(dir)?;
         }
-        let is_full = Arc::new(AtomicBool::new(!ballast.is_aboard()));
-        let writer = Writer { connection, ballast, is_full: Arc::clone(&is_full) };
+        let signals = Arc::new(Signals::default());
+        signals.is_full.store(!ballast.is_aboard(), Ordering::SeqCst);
+        let writer = Writer { connection, ballast, signals: Arc::clone(&signals) };
         let reads_on_writer = options.single_connection || options.by_hand;
         let shared = Arc::new(Shared {
             queues: Mutex::default(),
@@ -77,7 +77,7 @@ impl Engine {
             jobs_max: options.queue_jobs_max,
             reads_on_writer,
             by_hand: Mutex::new(None),
-            is_full,
+            signals,
             _lock: lock,
         });
         let engine = Engine { shared, threads: Mutex::default() };
@@ -107,6 +107,7 @@ impl Engine {
         let job: Box<dyn Job> = Box::new(Typed { job, kept: None, reply });
         if first {
             self.shared.submit(job, |queues| &mut queues.urgent)?;
+            self.shared.signals.recall_waits.store(true, Ordering::SeqCst);
         } else {
             self.shared.submit(job, |queues| &mut queues.ordinary)?;
         }
@@ -136,13 +137,13 @@ impl Engine {
     pub(super) fn turn(&self) -> usize {
         let mut writer = self.shared.by_hand.lock();
         let Some(writer) = writer.as_mut() else { return 0 };
-        let work = self.shared.queues.lock().take(true);
-        work.into_iter().map(|work| work.run(writer)).sum()
+        let work = self.shared.take(&mut self.shared.queues.lock());
+        work.into_iter().map(|work| self.shared.run(work, writer)).sum()
     }
 
     /// Whether only recall may take up room.
     pub(super) fn is_full(&self) -> bool {
-        self.shared.is_full.load(Ordering::SeqCst)
+        self.shared.signals.is_full.load(Ordering::SeqCst)
     }
 
     /// Lets the threads finish what waits and ends them.
@@ -192,12 +193,43 @@ impl Shared {
         Ok(())
     }
 
+    /// The next round of work. What recall has asked for until now is in it, so running batches need not make way any more.
+    fn take(&self, queues: &mut Queues) -> Vec<Work> {
+        let work = queues.take(self.reads_on_writer);
+        self.signals.recall_waits.store(!queues.urgent.is_empty(), Ordering::SeqCst);
+        work
+    }
+
+    /// Does some work; answers how many jobs that were.
+    fn run(&self, work: Work, writer: &mut Writer) -> usize {
+        match work {
+            Work::Urgent(jobs) => {
+                let count = jobs.len();
+                writer.urgent(jobs);
+                count
+            }
+            Work::Reads(jobs) => {
+                let count = jobs.len();
+                jobs.into_iter().for_each(|job| read::run(&writer.connection, job));
+                count
+            }
+            Work::Ordinary(jobs) => {
+                let count = jobs.len();
+                let left = writer.ordinary(jobs);
+                let done = count - left.len();
+                let mut queues = self.queues.lock();
+                left.into_iter().rev().for_each(|job| queues.ordinary.push_front(job));
+                done
+            }
+        }
+    }
+
     fn write_until_stopped(&self, mut writer: Writer) {
         let _even_if_we_panic = StopOnDrop(self);
         loop {
             let mut queues = self.queues.lock();
             let work = loop {
-                let work = queues.take(self.reads_on_writer);
+                let work = self.take(&mut queues);
                 if !work.is_empty() {
                     break work;
                 }
@@ -208,7 +240,7 @@ impl Shared {
             };
             drop(queues);
             for work in work {
-                work.run(&mut writer);
+                self.run(work, &mut writer);
             }
         }
     }
@@ -264,28 +296,6 @@ impl Queues {
             work.push(Work::Ordinary(batch(&mut self.ordinary)));
         }
         work
-    }
-}
-
-impl Work {
-    fn run(self, writer: &mut Writer) -> usize {
-        match self {
-            Work::Urgent(jobs) => {
-                let count = jobs.len();
-                writer.urgent(jobs);
-                count
-            }
-            Work::Ordinary(jobs) => {
-                let count = jobs.len();
-                writer.ordinary(jobs);
-                count
-            }
-            Work::Reads(jobs) => {
-                let count = jobs.len();
-                jobs.into_iter().for_each(|job| read::run(&writer.connection, job));
-                count
-            }
-        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! It takes all jobs that wait, runs each under a savepoint of one transaction, commits once and then answers them. A job that
 //! fails or panics loses its own changes alone. When the COMMIT fails, nothing of the batch has happened, and each job is run again
 //! by itself, so that one that cannot be committed does not take others with it: jobs are pure and re-runnable for this.
-//! Jobs of recall form batches of their own, which go first and may use the ballast.
+//! Jobs of recall form batches of their own, which go first and may use the ballast; an ordinary batch that runs when one comes is
+//! committed as far as it got.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -68,90 +69,116 @@ pub(super) fn words(payload: &(dyn std::any::Any + Send)) -> String {
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) ballast: Ballast,
-    /// Tells the store of bodies that the ballast is off.
-    pub(super) is_full: Arc<AtomicBool>,
+    pub(super) signals: Arc<Signals>,
+}
+
+/// What the writer and those outside tell each other while a batch runs.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// The ballast is off: what is not recall's must not take up room.
+    pub(super) is_full: AtomicBool,
+    /// A job of recall waits: the ordinary batch ends with the job that runs.
+    pub(super) recall_waits: AtomicBool,
 }
 
 impl Writer {
-    /// Runs a batch of ordinary jobs. While the ballast is off they are told that the disk is full.
-    pub(super) fn ordinary(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+    /// Runs a batch of ordinary jobs; answers those it did not get to, because recall came. While the ballast is off they are told
+    /// that the disk is full.
+    pub(super) fn ordinary(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
         match self.take_ballast_aboard() {
             Ok(true) => (),
             Ok(false) => return answer_all(jobs, &Err(Error::Full)),
             Err(error) => return answer_all(jobs, &Err(error)),
         }
-        let outcome = self.attempt(&mut jobs, false);
-        self.settle(jobs, outcome);
+        match self.attempt(&mut jobs, Manner::Ordinary) {
+            Ok(count) => {
+                let left = jobs.split_off(count);
+                answer_all(jobs, &Ok(()));
+                left
+            }
+            Err(error) => self.each_alone(jobs, error),
+        }
     }
 
     /// Runs a batch of recall's jobs. When the disk is full they get the room of the ballast, and are run again.
     pub(super) fn urgent(&mut self, mut jobs: Vec<Box<dyn Job>>) {
         // A recall that meets room again also puts the ballast back, so that the next one has it.
         let _may_fail_without_harm = self.take_ballast_aboard();
-        let mut outcome = self.attempt(&mut jobs, self.ballast.is_of_use());
+        let manner = if self.ballast.is_of_use() { Manner::HeedFull } else { Manner::Recall };
+        let mut outcome = self.attempt(&mut jobs, manner);
         if outcome == Err(Error::Full) && self.ballast.is_of_use() {
-            self.is_full.store(true, Ordering::SeqCst);
+            self.signals.is_full.store(true, Ordering::SeqCst);
             outcome = self
                 .ballast
                 .throw_off(&self.connection)
-                .and_then(|()| self.attempt(&mut jobs, false));
+                .and_then(|()| self.attempt(&mut jobs, Manner::Recall));
         }
-        self.settle(jobs, outcome);
+        match outcome {
+            Ok(_) => answer_all(jobs, &Ok(())),
+            Err(error) => self.each_alone(jobs, error),
+        };
     }
 
     fn take_ballast_aboard(&mut self) -> Result<bool, Error> {
         let is_aboard = self.ballast.take_aboard(&self.connection)?;
-        self.is_full.store(!is_aboard, Ordering::SeqCst);
+        self.signals.is_full.store(!is_aboard, Ordering::SeqCst);
         Ok(is_aboard)
     }
 
-    /// A committed batch is answered; of a failed one each job is tried by itself, once.
-    fn settle(&mut self, jobs: Vec<Box<dyn Job>>, outcome: Result<(), Error>) {
-        if outcome.is_ok() || jobs.len() == 1 {
-            return answer_all(jobs, &outcome);
+    /// After a batch that failed: each job by itself, once. A batch of one was that already.
+    fn each_alone(&mut self, jobs: Vec<Box<dyn Job>>, error: Error) -> Vec<Box<dyn Job>> {
+        if jobs.len() == 1 {
+            return answer_all(jobs, &Err(error));
         }
         for job in jobs {
             let mut alone = vec![job];
-            let outcome = self.attempt(&mut alone, false);
+            let outcome = self.attempt(&mut alone, Manner::Recall).map(drop);
             answer_all(alone, &outcome);
         }
+        Vec::new()
     }
 
-    /// One transaction over the jobs. `Err` means that nothing has happened. With `heed_full` it also gives up, before the
-    /// COMMIT, when any job met a full disk.
-    fn attempt(&mut self, jobs: &mut [Box<dyn Job>], heed_full: bool) -> Result<(), Error> {
+    /// One transaction over the jobs, or the first of them; answers how many have been committed. `Err` means that nothing has
+    /// happened.
+    fn attempt(&mut self, jobs: &mut [Box<dyn Job>], manner: Manner) -> Result<usize, Error> {
         self.run(tables::BEGIN_WRITE)?;
-        let done = self.run_and_commit(jobs, heed_full);
+        let done = self.run_and_commit(jobs, manner);
         if done.is_err() && !self.connection.is_autocommit() {
             self.run(tables::ROLLBACK)?;
         }
-        for then in done? {
+        let (count, after_commit) = done?;
+        for then in after_commit {
             // What rings a bell is not allowed to take the writer with it.
             let _nobody_to_tell = catch_unwind(AssertUnwindSafe(then));
         }
         failpoint!("write.before_answer");
-        Ok(())
+        Ok(count)
     }
 
     fn run_and_commit(
         &self,
         jobs: &mut [Box<dyn Job>],
-        heed_full: bool,
-    ) -> Result<Vec<AfterCommit>, Error> {
+        manner: Manner,
+    ) -> Result<(usize, Vec<AfterCommit>), Error> {
         let mut after_commit = Vec::new();
+        let mut count = 0;
         for job in jobs {
             failpoint!("write.before_savepoint");
             let (then, saw_full) = self.run_job(job.as_mut())?;
             failpoint!("write.after_savepoint");
-            if saw_full && heed_full {
+            if saw_full && manner == Manner::HeedFull {
                 return Err(Error::Full);
             }
             after_commit.extend(then);
+            count += 1;
+            if manner == Manner::Ordinary && self.signals.recall_waits.load(Ordering::SeqCst) {
+                break;
+            }
         }
         failpoint!("write.before_commit");
         self.run(tables::COMMIT)?;
         failpoint!("write.after_commit");
-        Ok(after_commit)
+        Ok((count, after_commit))
     }
 
     /// Runs one job under a savepoint; answers what it wants done after the commit, and whether it met a full disk.
@@ -181,10 +208,23 @@ impl Writer {
     }
 }
 
-fn answer_all(jobs: Vec<Box<dyn Job>>, outcome: &Result<(), Error>) {
+/// How a transaction runs its jobs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Ends early when recall waits.
+    Ordinary,
+    /// Gives up, before the COMMIT, when a job meets a full disk: there is ballast to throw off.
+    HeedFull,
+    /// To the end.
+    Recall,
+}
+
+/// Answers all the jobs, and leaves none.
+fn answer_all(jobs: Vec<Box<dyn Job>>, outcome: &Result<(), Error>) -> Vec<Box<dyn Job>> {
     for job in jobs {
         job.answer(outcome.clone());
     }
+    Vec::new()
 }
 
 #[cfg(test)]
@@ -296,6 +336,25 @@ mod tests {
         assert!(ordinary.try_recv().is_err());
         assert_eq!(database.turn(), 1);
         assert_eq!(diary(&database), ["recall", "ordinary"]);
+    }
+
+    #[test]
+    fn a_running_batch_makes_way_for_recall() {
+        let (_dir, database) = by_hand();
+        let (handle, asked) = (database.clone(), AtomicBool::new(false));
+        let first = submit(&database, false, move |tx| {
+            if !asked.swap(true, Ordering::SeqCst) {
+                let _answer = submit(&handle, true, insert("recall"));
+            }
+            insert("first")(tx)
+        });
+        let second = submit(&database, false, insert("second"));
+        assert_eq!(database.turn(), 1);
+        assert_eq!(first.try_recv(), Ok(Ok(())));
+        assert!(second.try_recv().is_err());
+        assert_eq!((database.turn(), database.turn()), (1, 1));
+        assert_eq!(second.try_recv(), Ok(Ok(())));
+        assert_eq!(diary(&database), ["first", "recall", "second"]);
     }
 
     #[test]

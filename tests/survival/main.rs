@@ -3,6 +3,9 @@
 //! The test runs itself as the victim, with a failpoint armed. The victim says on its standard output what it has been answered;
 //! then the state is opened again and has to hold all of that, and nothing by halves.
 
+// A test that finds something wrong is meant to panic.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
