@@ -1,11 +1,12 @@
 //! Retract: an Exchange ActiveSync gateway that takes mail back from phones.
 //!
 //! The rooms, from the ground up; each uses any room below it, siblings stay strangers:
-//! [`ids`], [`clock`], [`secret`], [`message`], [`mailbox`], [`eas`].
+//! [`ids`], [`clock`], [`secret`], [`message`], [`directory`], [`mailbox`], [`eas`].
 
 pub mod audit;
 pub mod clock;
 pub mod database;
+pub mod directory;
 pub mod eas;
 pub mod failpoint;
 pub mod ids;

@@ -9,41 +9,42 @@ use tempfile::TempDir;
 use super::in_tx::{self, RemovedCopy};
 use super::*;
 use crate::database::Options;
+use crate::directory::{Directory, NewUser, Settings};
 use crate::ids::IdentityId;
 use crate::mailbox::suite::{self, Rig, mail};
 use crate::mailbox::{FolderEventKind, FolderKind};
+use crate::secret::Secret;
 
 /// An embedded store in a directory of its own, with two users.
 pub(crate) struct House {
     pub(crate) store: Embedded,
+    pub(crate) directory: Directory,
     pub(crate) clock: Clock,
     pub(crate) events: Arc<Mutex<Vec<FolderEvent>>>,
     pub(crate) dir: TempDir,
 }
 
 impl House {
-    pub(crate) fn new() -> House {
+    pub(crate) async fn new() -> House {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp(1_000_000));
         let database = Database::open(dir.path(), Options::quick(&clock)).unwrap();
-        database
-            .write_blocking(|tx| {
-                for name in ["ann", "bob"] {
-                    tx.execute(
-                        "INSERT INTO users (name, address, display_name, password_hash, created_at) \
-                         VALUES (?1, ?1, ?1, '', 0)",
-                        params![name],
-                    )?;
-                }
-                Ok::<(), database::Error>(())
-            })
-            .unwrap();
+        let directory = Directory::new(database.clone(), clock.clone(), Settings::quick()).unwrap();
+        for name in ["ann", "bob"] {
+            let user = NewUser {
+                name: name.into(),
+                address: format!("{name}@a.example"),
+                password: Secret::new("correct horse".into()),
+                ..NewUser::default()
+            };
+            directory.add_user(user).await.unwrap();
+        }
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
         let on_event: OnEvent = Arc::new(move |event| seen.lock().push(event));
         let bodies = Bodies::simulated();
         let store = Embedded::new(database, bodies, clock.clone(), on_event);
-        House { store, clock, events, dir }
+        House { store, directory, clock, events, dir }
     }
 
     fn write<T: Send + 'static>(
@@ -70,7 +71,7 @@ impl House {
 }
 
 async fn rig() -> Rig {
-    let house = House::new();
+    let house = House::new().await;
     let store = Arc::new(house.store.clone());
     Rig { store, users: [UserId(1), UserId(2)], _keep: Box::new(house) }
 }
@@ -79,7 +80,7 @@ suite::every_test!(rig);
 
 #[tokio::test]
 async fn the_last_copy_takes_the_body_along() {
-    let house = House::new();
+    let house = House::new().await;
     let inbox = house.inbox().await;
     let (first, second) = (house.put(&inbox, "m").await, house.put(&inbox, "m").await);
     assert_eq!(house.bodies_left(), 1);
@@ -93,7 +94,7 @@ async fn the_last_copy_takes_the_body_along() {
 
 #[tokio::test]
 async fn a_deleted_folder_gives_its_bodies_back() {
-    let house = House::new();
+    let house = House::new().await;
     let inbox = house.inbox().await;
     let made = house.store.create_folder(inbox.mailbox, CollectionNumber(0), "A").await.unwrap();
     for n in 0..150 {
@@ -106,7 +107,7 @@ async fn a_deleted_folder_gives_its_bodies_back() {
 
 #[tokio::test]
 async fn what_a_crash_left_behind_is_tidied_at_the_start() {
-    let house = House::new();
+    let house = House::new().await;
     let inbox = house.inbox().await;
     let made = house.store.create_folder(inbox.mailbox, CollectionNumber(0), "A").await.unwrap();
     house.put(&made, "in a folder whose deletion was cut short").await;
@@ -121,7 +122,7 @@ async fn what_a_crash_left_behind_is_tidied_at_the_start() {
 
 #[tokio::test]
 async fn a_recalled_copy_comes_back_under_a_new_number() {
-    let house = House::new();
+    let house = House::new().await;
     let inbox = house.inbox().await;
     let number = house.put(&inbox, "m").await;
     let state = StateChange {
@@ -145,7 +146,7 @@ async fn a_recalled_copy_comes_back_under_a_new_number() {
 
 #[tokio::test]
 async fn a_restored_copy_finds_its_place() {
-    let house = House::new();
+    let house = House::new().await;
     let inbox = house.inbox().await;
     let store = &house.store;
     let above = store.create_folder(inbox.mailbox, CollectionNumber(0), "Above").await.unwrap();
@@ -169,7 +170,7 @@ async fn remove_from(house: &House, folder: &Folder, id: &str) -> RemovedCopy {
 
 #[tokio::test]
 async fn a_forgotten_copy_is_gone_for_good() {
-    let house = House::new();
+    let house = House::new().await;
     let inbox = house.inbox().await;
     let removed = remove_from(&house, &inbox, "m").await;
     let hash = removed.body.hash;
@@ -181,7 +182,7 @@ async fn a_forgotten_copy_is_gone_for_good() {
 
 #[tokio::test]
 async fn those_who_wait_are_told_after_the_commit() {
-    let house = House::new();
+    let house = House::new().await;
     let inbox = house.inbox().await;
     let number = house.put(&inbox, "m").await;
     let failed = house.write(move |tx, store| {
@@ -197,7 +198,7 @@ async fn those_who_wait_are_told_after_the_commit() {
 
 #[tokio::test]
 async fn a_full_mailbox_or_disk_says_so() {
-    let house = House::new();
+    let house = House::new().await;
     let inbox = house.inbox().await;
     house.store.set_quota(inbox.mailbox, Some(200)).await.unwrap();
     house.put(&inbox, "m").await;
@@ -213,7 +214,7 @@ async fn a_full_mailbox_or_disk_says_so() {
 
 #[tokio::test]
 async fn a_token_is_forgotten_after_a_fortnight() {
-    let house = House::new();
+    let house = House::new().await;
     let inbox = house.inbox().await;
     let arrival = Arrival { once: Some("t".into()), ..Arrival::default() };
     let first = house.store.append(inbox.id, mail("m", "x"), arrival.clone()).await.unwrap();
@@ -226,7 +227,7 @@ async fn a_token_is_forgotten_after_a_fortnight() {
 
 #[tokio::test]
 async fn an_arrival_the_hook_refuses_does_not_arrive() {
-    let house = House::new();
+    let house = House::new().await;
     let inbox = house.inbox().await;
     let deny: OnArrival = Arc::new(|_, _, _| Err(MailboxError::NotAllowed("fenced")));
     let (store, quiet) = (&house.store, Arc::new(|_| ()));
@@ -245,7 +246,7 @@ async fn an_arrival_the_hook_refuses_does_not_arrive() {
 #[tokio::test]
 async fn a_damaged_body_is_an_error_and_stays_listed() {
     let dir = tempfile::tempdir().unwrap();
-    let house = House::new();
+    let house = House::new().await;
     let bodies = Bodies::open(dir.path(), false).unwrap();
     let database = house.store.database().clone();
     let store = Embedded::new(database, bodies, house.clock.clone(), Arc::new(|_| ()));
@@ -262,9 +263,9 @@ async fn a_damaged_body_is_an_error_and_stays_listed() {
 }
 
 /// Every question that is asked at each sync goes down an index and sorts nothing.
-#[test]
-fn no_question_costs_what_the_folder_holds() {
-    let house = House::new();
+#[tokio::test]
+async fn no_question_costs_what_the_folder_holds() {
+    let house = House::new().await;
     let plans = [
         (tables::CHANGES_SINCE, "messages_by_change (folder_id=? AND change_seq>?)"),
         (tables::BELOW, "messages_by_time (folder_id=? AND received_at>? AND (received_at,item)<"),
@@ -297,7 +298,7 @@ fn plan_of(house: &House, sql: &'static str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_inbox_is_number_one() {
-    let house = House::new();
+    let house = House::new().await;
     let mailbox = house.store.mailbox_of(UserId(2)).await.unwrap();
     assert_eq!(mailbox, MailboxId(2));
     let inbox = house.store.folder(mailbox, CollectionNumber(1)).await.unwrap();

@@ -1,0 +1,95 @@
+//! Who is who: users, the addresses that reach them, and whether a password is theirs.
+//!
+//! ```text
+//!   sign_in ─► known good? ─► known wrong? ─► locked out? ─► Argon2id in a small pool ─► remembered, counted
+//! ```
+//!
+//! - A password is kept nowhere: the database has its Argon2id hash, memory a keyed digest of what was verified lately.
+//! - A phone with a password that is known to be right is never locked out by somebody else's guesses.
+//! - One phone that repeats one old password is one wrong guess, however often it asks.
+//! - An unknown user takes as long, and is locked out as soon, as a known one.
+//! - Names and addresses have no case. A local part is taken whole: `ann+x` is not `ann`.
+
+mod lockout;
+mod memory;
+mod password;
+mod sign_in;
+mod tables;
+mod users;
+
+pub use sign_in::{Settings, SignInError};
+pub use users::{NewUser, User, resolve, user};
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::database::{self, Database};
+
+/// The directory. Cheap to clone; all clones share what they remember of sign-ins.
+#[derive(Clone)]
+pub struct Directory(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    clock: Clock,
+    settings: Settings,
+    /// The key of the digests; new at every start, so that they are worthless elsewhere.
+    key: [u8; 32],
+    /// A hash that nobody's password has: unknown users are checked against it.
+    nobody: String,
+    /// One permit for each password that may be checked at a time.
+    checks: Arc<Semaphore>,
+    guard: Mutex<sign_in::Guard>,
+}
+
+/// Why the directory did not do what an administrator asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// There is no such user.
+    #[error("no such user")]
+    NoSuchUser,
+    /// The name belongs to somebody.
+    #[error("the name is taken")]
+    NameTaken,
+    /// The address belongs to somebody.
+    #[error("the address is taken")]
+    AddressTaken,
+    /// That cannot be a name, an address or a password; the text says why.
+    #[error("not valid: {0}")]
+    NotValid(&'static str),
+    /// Our own fault.
+    #[error(transparent)]
+    Ours(#[from] database::Error),
+}
+
+impl Directory {
+    /// A directory over the database.
+    pub fn new(
+        database: Database,
+        clock: Clock,
+        settings: Settings,
+    ) -> Result<Directory, DirectoryError> {
+        let mut key = [0; 32];
+        let mut random = [0; 32];
+        getrandom::fill(&mut key)
+            .and_then(|()| getrandom::fill(&mut random))
+            .map_err(|_| DirectoryError::NotValid("the machine gives no random numbers"))?;
+        let nobody = password::hash(&random, &settings)?;
+        let checks = Arc::new(Semaphore::new(settings.checks_at_once));
+        let guard = Mutex::new(sign_in::Guard::new(&settings));
+        Ok(Directory(Arc::new(Inner { database, clock, settings, key, nobody, checks, guard })))
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Directory")
+    }
+}
+
+#[cfg(test)]
+mod tests;
