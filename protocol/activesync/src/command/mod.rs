@@ -1,7 +1,22 @@
 //! The commands, one file each, named as the specification names them.
 
+pub mod folder_create;
+pub mod folder_delete;
+pub mod folder_sync;
+pub mod folder_update;
+pub mod get_item_estimate;
 pub mod item_operations;
+pub mod move_items;
+pub mod ping;
+pub mod provision;
+pub mod send_mail;
+pub mod settings;
+pub mod smart_forward;
+pub mod smart_reply;
 pub mod sync;
+
+#[cfg(test)]
+mod fixture;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,59 +29,96 @@ use crate::element::{Cursor, Result};
 use crate::status::{self, Status, common};
 use crate::version::ProtocolVersion;
 
-/// A request of any command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// Sync; `None` is the empty request, "as last time" ([MS-ASCMD] 2.2.1.21.1).
-    Sync(Option<Box<sync::Request>>),
-    /// ItemOperations.
-    ItemOperations(item_operations::Request),
-    /// A command that has no type here; the document, if there is one, is WBXML of that command.
-    Untyped(CommandName),
+/// Makes the enum of typed requests from the commands that always have a document.
+macro_rules! requests {
+    ($($variant:ident $module:ident;)*) => {
+        /// A request of any command.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Request {
+            /// Sync; `None` is the empty request, "as last time" ([MS-ASCMD] 2.2.1.21.1).
+            Sync(Option<Box<sync::Request>>),
+            /// Ping; `None` is the empty request, "as last time" ([MS-ASCMD] 2.2.1.13).
+            Ping(Option<ping::Request>),
+            $(#[doc = concat!(stringify!($variant), ".")] $variant(Box<$module::Request>),)*
+            /// A command that has no type here, or mail up to 12.1; a document, if there is one, is
+            /// WBXML of that command.
+            Untyped(CommandName),
+        }
+
+        impl Request {
+            /// Decodes the body of a request.
+            pub fn decode(
+                command: CommandName,
+                version: ProtocolVersion,
+                body: &[u8],
+            ) -> Result<Self> {
+                if has_no_document(command, version) {
+                    return Ok(Self::Untyped(command));
+                }
+                Ok(match command {
+                    CommandName::Sync => Self::Sync(decode_some(version, body)?.map(Box::new)),
+                    CommandName::Ping => Self::Ping(decode_some(version, body)?),
+                    $(CommandName::$variant => {
+                        Self::$variant(Box::new($module::Request::decode(version, body)?))
+                    })*
+                    _ => {
+                        walk(command, version, body)?;
+                        Self::Untyped(command)
+                    }
+                })
+            }
+
+            /// The command it is a request of.
+            pub fn command(&self) -> CommandName {
+                match self {
+                    Self::Sync(_) => CommandName::Sync,
+                    Self::Ping(_) => CommandName::Ping,
+                    $(Self::$variant(_) => CommandName::$variant,)*
+                    Self::Untyped(command) => *command,
+                }
+            }
+
+            /// Encodes the body of a request; no octets for what has none, or has no type here.
+            pub fn encode(&self, version: ProtocolVersion) -> Vec<u8> {
+                match self {
+                    Self::Sync(Some(request)) => request.encode(version),
+                    Self::Ping(Some(request)) => request.encode(version),
+                    $(Self::$variant(request) => request.encode(version),)*
+                    Self::Sync(None) | Self::Ping(None) | Self::Untyped(_) => Vec::new(),
+                }
+            }
+        }
+    };
 }
 
-impl Request {
-    /// Decodes the body of a request.
-    pub fn decode(command: CommandName, version: ProtocolVersion, body: &[u8]) -> Result<Self> {
-        Ok(match command {
-            CommandName::Sync if body.is_empty() => Self::Sync(None),
-            CommandName::Sync => Self::Sync(Some(Box::new(sync::Request::decode(version, body)?))),
-            CommandName::ItemOperations => {
-                Self::ItemOperations(item_operations::Request::decode(version, body)?)
-            }
-            _ => {
-                walk(command, version, body)?;
-                Self::Untyped(command)
-            }
-        })
-    }
-
-    /// The command it is a request of.
-    pub fn command(&self) -> CommandName {
-        match self {
-            Self::Sync(_) => CommandName::Sync,
-            Self::ItemOperations(_) => CommandName::ItemOperations,
-            Self::Untyped(command) => *command,
-        }
-    }
-
-    /// Encodes the body of a request; no octets for what has none, or has no type here.
-    pub fn encode(&self, version: ProtocolVersion) -> Vec<u8> {
-        match self {
-            Self::Sync(Some(request)) => request.encode(version),
-            Self::ItemOperations(request) => request.encode(version),
-            Self::Sync(None) | Self::Untyped(_) => Vec::new(),
-        }
-    }
+requests! {
+    FolderSync folder_sync;
+    FolderCreate folder_create;
+    FolderDelete folder_delete;
+    FolderUpdate folder_update;
+    GetItemEstimate get_item_estimate;
+    ItemOperations item_operations;
+    MoveItems move_items;
+    Provision provision;
+    SendMail send_mail;
+    Settings settings;
+    SmartForward smart_forward;
+    SmartReply smart_reply;
 }
 
-/// Reads over a document of a command that has no type here. Up to 12.1 mail is sent as it is, and
-/// some commands have no documents.
+/// Decodes a request that may be empty.
+fn decode_some<D: Document>(version: ProtocolVersion, body: &[u8]) -> Result<Option<D>> {
+    if body.is_empty() { Ok(None) } else { D::decode(version, body).map(Some) }
+}
+
+/// Whether the version has no such document: up to 12.1 mail is sent as it is, and some commands are newer.
+fn has_no_document(command: CommandName, version: ProtocolVersion) -> bool {
+    command.root().is_some_and(|root| !pages::versions(root).contain(version))
+}
+
+/// Reads over a document of a command that has no type here; some commands have none.
 fn walk(command: CommandName, version: ProtocolVersion, body: &[u8]) -> Result<()> {
     let Some(root) = command.root().filter(|_| !body.is_empty()) else { return Ok(()) };
-    if !pages::versions(root).contain(version) {
-        return Ok(());
-    }
     let mut cursor = Cursor::new(body, version)?;
     cursor.root(root)?;
     cursor.skip()?;
