@@ -19,7 +19,7 @@ pub fn covers(
     }
     let Some(claimed) = message::identity(tx, identity)? else { return Ok(None) };
     match &claimed.message_id {
-        Some(message_id) => tables::standing_for(tx, message_id, claimed.from.as_deref(), now),
+        Some(message_id) => Ok(tables::standing_for(tx, message_id, claimed.from.as_deref(), now)?.first().copied()),
         None => Ok(None),
     }
 }

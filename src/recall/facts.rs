@@ -124,6 +124,15 @@ pub struct Known {
     pub sent_at: Option<Timestamp>,
 }
 
+/// What standing orders know a message by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heading {
+    /// The Message-ID, without angle brackets.
+    pub message_id: Option<String>,
+    /// Who it says wrote it, in lower case.
+    pub from_address: Option<String>,
+}
+
 /// A live copy in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -172,6 +181,9 @@ pub struct Sealed {
 pub trait Store: Send + Sync + 'static {
     /// The messages with this Message-ID (without angle brackets); more than one when bodies or senders differ.
     fn known(&self, tx: &Tx<'_>, message_id: &str) -> Result<Vec<Known>, Error>;
+
+    /// What standing orders know a message by.
+    fn heading(&self, tx: &Tx<'_>, identity: IdentityId) -> Result<Heading, Error>;
 
     /// The live copies of a message, in any folder of any mailbox.
     fn copies(&self, tx: &Tx<'_>, identity: IdentityId) -> Result<Vec<Stored>, Error>;

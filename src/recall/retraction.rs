@@ -252,8 +252,8 @@ pub fn about_device(
             Evidence::Returned { .. } => Evidence::Returned { was_sent: copy.first_seq.is_some() },
             other => other,
         };
-        let is_first = next(copy.state, evidence).is_ok_and(|to| to != copy.state);
-        if is_first
+        let would_move = next(copy.state, evidence).is_ok_and(|to| to != copy.state);
+        if would_move
             && advance(tx, now, copy, evidence, |copy| copy.reason = reason.or(copy.reason))?
         {
             moved += 1;

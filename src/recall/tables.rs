@@ -19,14 +19,14 @@ pub fn fenced(
     tx.one(FENCED, params![identity, mailbox], |row| row.get(0))
 }
 
-/// The order that stands for this Message-ID and sender, if one does: the copy is to be bound by `bind_late` before it leaves.
+/// The orders that stand for this Message-ID and sender: the copy is to be bound to them by `bind_late` before it leaves.
 pub fn standing_for(
     tx: &Tx<'_>,
     message_id: &str,
     from: Option<&str>,
     now: Timestamp,
-) -> Result<Option<OrderId>, Error> {
-    tx.one(STANDING_FOR, params![message_id, from, now], |row| row.get(0))
+) -> Result<Vec<OrderId>, Error> {
+    tx.all(STANDING_FOR, params![message_id, from, now, STANDING_MAX], |row| row.get(0))
 }
 
 /// Whether any order is open; when none is, nothing needs to be asked per item.
@@ -54,6 +54,7 @@ pub(super) struct OrderRow {
     pub(super) fingerprint: [u8; 32],
     pub(super) message_id: String,
     pub(super) from_address: Option<String>,
+    pub(super) sender_mailbox: Option<MailboxId>,
     pub(super) reason: String,
     pub(super) include_sender: bool,
     pub(super) is_exact: bool,
@@ -86,7 +87,8 @@ pub(super) fn insert_order(tx: &Tx<'_>, order: &OrderRow) -> Result<OrderId, Err
         order.asked_at,
         order.fenced_at,
         order.stands_until,
-        order.copies
+        order.copies,
+        order.sender_mailbox
     ];
     tx.execute(INSERT_ORDER, values)?;
     Ok(OrderId(next))
@@ -234,6 +236,16 @@ pub(super) fn put_off(tx: &Tx<'_>, pair: &PairRow, until: Timestamp) -> Result<(
     tx.execute(PUT_OFF, params![pair.identity, pair.mailbox, pair.order, until]).map(drop)
 }
 
+/// A pair that was done meets another copy: what is in the store is to be looked at again.
+pub(super) fn reopen_pair(
+    tx: &Tx<'_>,
+    order: OrderId,
+    identity: IdentityId,
+    mailbox: MailboxId,
+) -> Result<(), Error> {
+    tx.execute(REOPEN_PAIR, params![identity, mailbox, order]).map(drop)
+}
+
 /// The pairs of an order.
 pub(super) fn pairs(tx: &Tx<'_>, order: OrderId) -> Result<Vec<PairRow>, Error> {
     tx.all(PAIRS, params![order, PAIRS_MAX], read_pair)
@@ -344,12 +356,17 @@ pub(super) fn copies_on(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<CopyRow>, E
     tx.all(COPIES_ON, params![device, COPIES_MAX], read_copy)
 }
 
+/// The copies on a device for which a `Delete` is owed.
+pub(super) fn owed_on(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<CopyRow>, Error> {
+    tx.all(OWED_ON, params![device, COPIES_MAX], read_copy)
+}
+
 /// All copies under an order.
 pub(super) fn copies_of_order(tx: &Tx<'_>, order: OrderId) -> Result<Vec<CopyRow>, Error> {
     tx.all(COPIES_OF_ORDER, params![order, COPIES_MAX], read_copy)
 }
 
-/// The copies of one message from one mailbox under an order.
+/// Cancels every copy under an order; what was sent and acknowledged stays on the row.
 pub(super) fn cancel_copies(tx: &Tx<'_>, order: OrderId, now: Timestamp) -> Result<usize, Error> {
     tx.execute(CANCEL_COPIES, params![order, now])
 }
@@ -479,6 +496,7 @@ fn read_order(row: &Row<'_>) -> Result<OrderRow, Error> {
         copies: row.get(16)?,
         cancelled_at: row.get(17)?,
         cancelled_by: row.get(18)?,
+        sender_mailbox: row.get(19)?,
     })
 }
 
@@ -537,6 +555,8 @@ fn read_sealed(row: &Row<'_>) -> Result<Sealed, Error> {
     })
 }
 
+/// Orders that stand for one Message-ID at a time.
+const STANDING_MAX: usize = 100;
 /// Bodies that may differ under one Message-ID in one order.
 const IDENTITIES_MAX: usize = 1_000;
 /// Pairs of one order that a report reads.
@@ -552,19 +572,19 @@ const FENCES: &str = "SELECT DISTINCT identity_id, mailbox_id FROM pairs \
     WHERE (identity_id > ?1 OR (identity_id = ?1 AND mailbox_id > ?2)) AND is_fenced = 1 \
     ORDER BY identity_id, mailbox_id LIMIT ?3";
 const STANDING_FOR: &str = "SELECT order_id FROM standing WHERE message_id = ?1 \
-    AND (from_address IS NULL OR from_address = ?2) AND stands_until > ?3 ORDER BY order_id LIMIT 1";
+    AND (from_address IS NULL OR from_address = ?2) AND stands_until > ?3 ORDER BY order_id LIMIT ?4";
 const ANY_OPEN: &str = "SELECT id FROM orders WHERE state = 1 LIMIT 1";
 
 const NEXT_ORDER: &str = "SELECT COALESCE(MAX(id), 0) + 1 FROM orders";
 const INSERT_ORDER: &str = "INSERT INTO orders (id, asked_by, is_sender, second, idempotency_key, fingerprint, message_id, \
-    from_address, reason, include_sender, is_exact, state, delivered_at, asked_at, fenced_at, stands_until, copies) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12, ?13, ?14, ?15, ?16)";
+    from_address, reason, include_sender, is_exact, state, delivered_at, asked_at, fenced_at, stands_until, copies, sender_mailbox) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12, ?13, ?14, ?15, ?16, ?17)";
 macro_rules! select_order {
     ($rest:literal) => {
         concat!(
             "SELECT id, asked_by, is_sender, second, idempotency_key, fingerprint, message_id, from_address, reason, ",
             "include_sender, is_exact, state, delivered_at, asked_at, fenced_at, stands_until, copies, cancelled_at, ",
-            "cancelled_by FROM orders ",
+            "cancelled_by, sender_mailbox FROM orders ",
             $rest
         )
     };
@@ -608,6 +628,8 @@ const SET_STEP: &str = "UPDATE pairs SET step = ?4, not_before = 0, tries = 0 \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3";
 const PUT_OFF: &str = "UPDATE pairs SET not_before = ?4, tries = tries + 1 \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3";
+const REOPEN_PAIR: &str = "UPDATE pairs SET step = 2, not_before = 0, tries = 0 \
+    WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3 AND step = 3";
 const PAIRS: &str = select_pair!("WHERE order_id = ?1 ORDER BY mailbox_id, identity_id LIMIT ?2");
 const LIFT_PAIRS: &str = "UPDATE pairs SET is_fenced = 0, step = 4, not_before = 0, tries = 0 \
     WHERE order_id = ?1 AND is_fenced = 1";
@@ -635,6 +657,8 @@ const OWED_IN_FOLDER: &str = select_copy!(
     "WHERE device_id = ?1 AND folder_id = ?2 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1 LIMIT ?3"
 );
 const COPIES_ON: &str = select_copy!("WHERE device_id = ?1 LIMIT ?2");
+const OWED_ON: &str =
+    select_copy!("WHERE device_id = ?1 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) LIMIT ?2");
 const COPIES_OF_ORDER: &str =
     select_copy!("WHERE order_id = ?1 ORDER BY mailbox_id, device_id LIMIT ?2");
 const CANCEL_COPIES: &str =

@@ -10,6 +10,7 @@ CREATE TABLE orders (
     fingerprint     BLOB   NOT NULL,  -- of the request, so that a reused key is noticed
     message_id      TEXT   NOT NULL,  -- without angle brackets
     from_address    TEXT,             -- NULL: whoever wrote it
+    sender_mailbox  BIGINT,           -- left alone unless include_sender
     reason          TEXT   NOT NULL,
     include_sender  BIGINT NOT NULL,
     is_exact        BIGINT NOT NULL,  -- 1: only the bodies in order_identities, also for late copies

@@ -1,0 +1,477 @@
+//! The tally of an order over its pairs: what is proven, what is pending, what cannot be known.
+//!
+//! A pair is a message on a device and shows its worst copy. Everything is in the denominator: recipients outside, and mailboxes whose
+//! devices have not been looked up yet. A percentage never stands alone: reads and answers are counted beside it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::facts::{DeviceFacts, Exposure};
+use super::reason::ReasonCode;
+use super::state::State;
+use super::tables::{CopyRow, OrderRow, PairRow, Verdict, Work};
+use crate::clock::Timestamp;
+use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
+
+/// An order as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrderView {
+    /// Its number.
+    pub id: OrderId,
+    /// `open` or `cancelled`.
+    pub state: &'static str,
+    /// Who ordered.
+    pub asked_by: String,
+    /// Who agreed, where that was wanted.
+    pub second: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// The Message-ID, without angle brackets.
+    pub message_id: String,
+    /// Only what this address wrote.
+    pub from: Option<String>,
+    /// Whether the sender's own mailbox is covered.
+    pub include_sender: bool,
+    /// Copies in the store at the fence.
+    pub copies: u64,
+    /// T0: when the first copy was delivered.
+    pub delivered_at: Option<Timestamp>,
+    /// T1: when it was ordered.
+    pub recalled_at: Timestamp,
+    /// T2: the fence; no answer committed later contains the message.
+    pub fenced_at: Timestamp,
+    /// Until when copies that arrive later are withheld too.
+    pub stands_until: Timestamp,
+    /// When it was cancelled.
+    pub cancelled_at: Option<Timestamp>,
+    /// By whom.
+    pub cancelled_by: Option<String>,
+}
+
+/// How we know what a row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// Our own committed act.
+    WeDid,
+    /// The client spoke the protocol.
+    ClientClaimed,
+    /// It fits, and proves nothing.
+    Circumstantial,
+    /// None.
+    None,
+}
+
+/// One pair: a message on a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PairView {
+    /// The mailbox it was synced from.
+    pub mailbox: MailboxId,
+    /// The address of that mailbox.
+    pub recipient: String,
+    /// The message.
+    pub identity: IdentityId,
+    /// The device.
+    pub device: DeviceId,
+    /// What it calls itself.
+    pub device_name: String,
+    /// Its user agent.
+    pub client: String,
+    /// What is known about the client family's Delete.
+    pub client_profile: &'static str,
+    /// Its last authenticated request.
+    pub last_seen: Option<Timestamp>,
+    /// Exposure chips: N H b B A R M F W P S, `gap`.
+    pub exposure: Vec<&'static str>,
+    /// The worst copy's state.
+    pub state: State,
+    /// How we know.
+    pub evidence: Evidence,
+    /// Copies on the device.
+    pub copies: u32,
+    /// The worst copy's folder, when it has one.
+    pub folder: Option<FolderId>,
+    /// The worst copy's number there.
+    pub item: Option<ItemNumber>,
+    /// When the `Delete` was last in an answer.
+    pub delete_sent_at: Option<Timestamp>,
+    /// The sequence of that answer's key.
+    pub delete_key: Option<u64>,
+    /// When the app acknowledged.
+    pub acknowledged_at: Option<Timestamp>,
+    /// The sequence of the key it presented.
+    pub acknowledged_key: Option<u64>,
+    /// When a waiting request was answered for it.
+    pub woken_at: Option<Timestamp>,
+    /// How often the answer had to go out again.
+    pub replays: u32,
+    /// What else is to be known.
+    pub reason: Option<ReasonCode>,
+    /// When the state last changed.
+    pub updated_at: Timestamp,
+}
+
+/// One recipient, in the words a sender reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RecipientView {
+    /// The address.
+    pub recipient: String,
+    /// The verdict fixed at the fence; `None` for a recipient outside.
+    pub verdict: Option<Verdict>,
+    /// How it stands.
+    pub result: RecipientResult,
+    /// How many devices the mailbox has in this order.
+    pub devices: u32,
+}
+
+/// How a recall stands for one recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecipientResult {
+    /// No phone of theirs ever received it.
+    NotReached,
+    /// Every phone that had it acknowledged its removal.
+    RemovalAcknowledged,
+    /// A phone has not answered yet.
+    Waiting,
+    /// Outside our reach.
+    CannotBeRecalled,
+    /// The order leaves this mailbox alone.
+    LeftAlone,
+    /// The order was cancelled.
+    Cancelled,
+}
+
+/// The whole report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Coverage {
+    /// The order.
+    pub order: OrderView,
+    /// All pairs, with recipients outside and mailboxes not looked up yet.
+    pub pairs: u64,
+    /// Prevented, acknowledged, resynced.
+    pub covered: u64,
+    /// `covered` of `pairs`, in per cent, rounded down to a tenth; 100 when there is no pair.
+    pub percent: f64,
+    /// Wipes promised, which the percentage leaves out.
+    pub wipe_acked: u64,
+    /// Pairs on which the message was marked read.
+    pub read_claimed: u64,
+    /// Pairs from which it was replied to or forwarded.
+    pub acted: u64,
+    /// Mailboxes whose devices have not been looked up yet.
+    pub pending: u64,
+    /// How many pairs are in each state.
+    pub states: BTreeMap<&'static str, u64>,
+    /// Nothing is under way: every pair is covered, or waits for something that we do not do by ourselves.
+    pub is_settled: bool,
+    /// Milliseconds from T1 until half of the pairs were covered.
+    pub to_50_percent_ms: Option<u64>,
+    /// The same for nine tenths.
+    pub to_90_percent_ms: Option<u64>,
+    /// The same for all.
+    pub to_100_percent_ms: Option<u64>,
+    /// One line for the sender.
+    pub sender_line: String,
+    /// Per recipient.
+    pub recipients: Vec<RecipientView>,
+    /// Per recipient and device.
+    pub devices: Vec<PairView>,
+    /// Copies in the vault, and how many of them have been restored.
+    pub sealed: u64,
+    /// Restored copies.
+    pub restored: u64,
+    /// What the gateway cannot know, printed in every report.
+    pub cannot_know: &'static str,
+}
+
+/// What the gateway cannot know: the same words in every report.
+pub const CANNOT_KNOW: &str = "What this gateway cannot know: whether a person looked; screenshots, copy and paste, print; files saved or \
+opened in another app; backups and clones; search indexes, widgets, watch or car mirrors, notification history; that flash cells are \
+erased; a modified client that advances keys without deleting; other accounts and channels; anything before the ledger began; external \
+recipients.";
+
+/// What the tally is made of.
+pub(super) struct Books<'a> {
+    pub(super) order: &'a OrderRow,
+    pub(super) pairs: &'a [PairRow],
+    pub(super) copies: &'a [CopyRow],
+    pub(super) outside: &'a [String],
+    pub(super) addresses: &'a HashMap<MailboxId, String>,
+    pub(super) devices: &'a HashMap<DeviceId, DeviceFacts>,
+    pub(super) vault: (u64, u64),
+}
+
+/// Counts an order.
+pub(super) fn tally(books: &Books<'_>) -> Coverage {
+    let devices = pair_views(books);
+    let pending = books.pairs.iter().filter(|pair| is_pending(pair)).count() as u64;
+    let outside = books.outside.len() as u64;
+    let pairs = devices.len() as u64 + pending + outside;
+    let covered = devices.iter().filter(|pair| pair.state.is_covered()).count() as u64;
+    let mut states = BTreeMap::new();
+    devices.iter().for_each(|pair| *states.entry(pair.state.name()).or_insert(0) += 1);
+    for (state, count) in [(State::Fenced, pending), (State::Outside, outside)] {
+        if count > 0 {
+            *states.entry(state.name()).or_insert(0) += count;
+        }
+    }
+    let is_moving =
+        |pair: &PairView| matches!(pair.state, State::Queued | State::Sent | State::Fenced);
+    let recipients = recipient_views(books, &devices);
+    let [to_50, to_90, to_100] = times(books.order, &devices, pairs);
+    Coverage {
+        order: view(books.order),
+        pairs,
+        covered,
+        percent: percent(covered, pairs),
+        wipe_acked: count(&devices, |pair| pair.state == State::WipeAcked),
+        read_claimed: count(&devices, |pair| pair.exposure.contains(&CHIP_READ)),
+        acted: count(&devices, |pair| pair.exposure.contains(&CHIP_ACTED)),
+        pending,
+        states,
+        is_settled: pending == 0 && !devices.iter().any(is_moving),
+        to_50_percent_ms: to_50,
+        to_90_percent_ms: to_90,
+        to_100_percent_ms: to_100,
+        sender_line: sender_line(&recipients),
+        recipients,
+        devices,
+        sealed: books.vault.0,
+        restored: books.vault.1,
+        cannot_know: CANNOT_KNOW,
+    }
+}
+
+/// An order as it is shown.
+pub(super) fn view(order: &OrderRow) -> OrderView {
+    OrderView {
+        id: order.id,
+        state: if order.is_open { "open" } else { "cancelled" },
+        asked_by: order.asked_by.clone(),
+        second: order.second.clone(),
+        reason: order.reason.clone(),
+        message_id: order.message_id.clone(),
+        from: order.from_address.clone(),
+        include_sender: order.include_sender,
+        copies: order.copies,
+        delivered_at: order.delivered_at,
+        recalled_at: order.asked_at,
+        fenced_at: order.fenced_at,
+        stands_until: order.stands_until,
+        cancelled_at: order.cancelled_at,
+        cancelled_by: order.cancelled_by.clone(),
+    }
+}
+
+/// `covered` of `all` in per cent, rounded down to a tenth so that 100 means all.
+pub(super) fn percent(covered: u64, all: u64) -> f64 {
+    if all == 0 {
+        return 100.0;
+    }
+    let tenths = covered.saturating_mul(1_000) / all;
+    u32::try_from(tenths).map_or(0.0, f64::from) / 10.0
+}
+
+/// What left for a device, as the chips of the report.
+pub fn chips(exposure: Exposure) -> Vec<&'static str> {
+    let mut chips: Vec<&'static str> =
+        CHIPS.iter().filter(|(flag, _)| exposure.has(*flag)).map(|(_, chip)| *chip).collect();
+    if !exposure.is_content() && !exposure.has(Exposure::GAP) {
+        chips.insert(0, "N");
+    }
+    chips
+}
+
+/// How we know a state.
+pub(super) fn grade(state: State) -> Evidence {
+    match state {
+        State::Prevented | State::Sent | State::Cancelled | State::WipeSent | State::Blocked => {
+            Evidence::WeDid
+        }
+        State::Acknowledged | State::Resynced | State::WipeAcked | State::WipeRefused => {
+            Evidence::ClientClaimed
+        }
+        State::WipeCorroborated => Evidence::Circumstantial,
+        _ => Evidence::None,
+    }
+}
+
+fn is_pending(pair: &PairRow) -> bool {
+    pair.verdict == Verdict::Withdraw && pair.step == Work::Expand as i64
+}
+
+fn count(pairs: &[PairView], test: impl Fn(&PairView) -> bool) -> u64 {
+    pairs.iter().filter(|pair| test(pair)).count() as u64
+}
+
+/// One view per message and device, showing its worst copy and the exposure of all of them.
+fn pair_views(books: &Books<'_>) -> Vec<PairView> {
+    let mut by_pair: BTreeMap<(MailboxId, DeviceId, IdentityId), PairView> = BTreeMap::new();
+    let mut exposure: HashMap<(IdentityId, DeviceId), Exposure> = HashMap::new();
+    let mut worst: HashMap<(IdentityId, DeviceId), (&CopyRow, u32)> = HashMap::new();
+    for copy in books.copies {
+        let key = (copy.identity, copy.device);
+        let seen = exposure.entry(key).or_default();
+        *seen = seen.with(copy.exposure);
+        let (shown, copies) = worst.entry(key).or_insert((copy, 0));
+        *copies += 1;
+        if copy.state.badness() > shown.state.badness() {
+            *shown = copy;
+        }
+    }
+    for (key, (copy, copies)) in worst {
+        let seen = exposure.get(&key).copied().unwrap_or_default();
+        let view = pair_view(books, copy, copies, seen);
+        by_pair.insert((copy.mailbox, copy.device, copy.identity), view);
+    }
+    by_pair.into_values().collect()
+}
+
+fn pair_view(books: &Books<'_>, copy: &CopyRow, copies: u32, exposure: Exposure) -> PairView {
+    let facts = books.devices.get(&copy.device);
+    let is_on_device = copy.folder != FolderId(0);
+    PairView {
+        mailbox: copy.mailbox,
+        recipient: address(books, copy.mailbox),
+        identity: copy.identity,
+        device: copy.device,
+        device_name: facts.map(|facts| facts.name.clone()).unwrap_or_default(),
+        client: facts.map(|facts| facts.client.clone()).unwrap_or_default(),
+        client_profile: UNTESTED,
+        last_seen: facts.and_then(|facts| facts.last_seen),
+        exposure: chips(exposure),
+        state: copy.state,
+        evidence: grade(copy.state),
+        copies: if is_on_device { copies } else { 0 },
+        folder: is_on_device.then_some(copy.folder),
+        item: is_on_device.then_some(copy.item),
+        delete_sent_at: copy.sent_at,
+        delete_key: copy.sent_seq,
+        acknowledged_at: copy.acked_at,
+        acknowledged_key: copy.acked_seq,
+        woken_at: copy.woken_at,
+        replays: copy.replays,
+        reason: copy.reason,
+        updated_at: copy.updated_at,
+    }
+}
+
+fn address(books: &Books<'_>, mailbox: MailboxId) -> String {
+    let known = books.addresses.get(&mailbox).cloned();
+    known.unwrap_or_else(|| format!("mailbox {mailbox}"))
+}
+
+/// One view per mailbox, worst device first in its judgement, and one per recipient outside.
+fn recipient_views(books: &Books<'_>, devices: &[PairView]) -> Vec<RecipientView> {
+    let mut by_mailbox: HashMap<MailboxId, Vec<State>> = HashMap::new();
+    for pair in devices {
+        by_mailbox.entry(pair.mailbox).or_default().push(pair.state);
+    }
+    let mut mailboxes: BTreeMap<MailboxId, (Verdict, bool)> = BTreeMap::new();
+    for pair in books.pairs {
+        let entry = mailboxes.entry(pair.mailbox).or_insert((pair.verdict, false));
+        entry.1 |= is_pending(pair);
+        if pair.verdict == Verdict::Withdraw {
+            entry.0 = Verdict::Withdraw;
+        }
+    }
+    let mut views: Vec<RecipientView> = Vec::new();
+    for (mailbox, (verdict, is_pending)) in mailboxes {
+        let states = by_mailbox.get(&mailbox).map_or(&[][..], Vec::as_slice);
+        let result = match verdict {
+            Verdict::LeaveSender => RecipientResult::LeftAlone,
+            _ if !books.order.is_open => RecipientResult::Cancelled,
+            _ if is_pending => RecipientResult::Waiting,
+            _ => recipient_result(states),
+        };
+        let devices = u32::try_from(states.len()).unwrap_or(u32::MAX);
+        views.push(RecipientView {
+            recipient: address(books, mailbox),
+            verdict: Some(verdict),
+            result,
+            devices,
+        });
+    }
+    views.extend(books.outside.iter().map(|address| RecipientView {
+        recipient: address.clone(),
+        verdict: None,
+        result: RecipientResult::CannotBeRecalled,
+        devices: 0,
+    }));
+    views
+}
+
+fn recipient_result(states: &[State]) -> RecipientResult {
+    let worst = states.iter().max_by_key(|state| state.badness());
+    match worst {
+        None | Some(State::Prevented) => RecipientResult::NotReached,
+        Some(state) if state.is_covered() => RecipientResult::RemovalAcknowledged,
+        Some(State::NotRetractable | State::Outside | State::Unreachable) => {
+            RecipientResult::CannotBeRecalled
+        }
+        Some(_) => RecipientResult::Waiting,
+    }
+}
+
+/// The line a sender reads.
+fn sender_line(recipients: &[RecipientView]) -> String {
+    let count = |result| recipients.iter().filter(|view| view.result == result).count();
+    let all = recipients.iter().filter(|view| view.result != RecipientResult::LeftAlone).count();
+    if all == 0 {
+        return "Nobody here has received it; a copy that arrives later is withheld".to_owned();
+    }
+    if count(RecipientResult::Cancelled) > 0 {
+        return "The recall was cancelled".to_owned();
+    }
+    let never = count(RecipientResult::NotReached);
+    let mut line = format!("{never} of {all} recipients' phones never received it");
+    for (result, words) in [
+        (RecipientResult::RemovalAcknowledged, "acknowledged removal"),
+        (RecipientResult::Waiting, "waiting"),
+        (RecipientResult::CannotBeRecalled, "cannot be recalled"),
+    ] {
+        let found = count(result);
+        if found > 0 {
+            line.push_str(&format!(", {found} {words}"));
+        }
+    }
+    line
+}
+
+/// When 50, 90 and 100 per cent of all pairs were covered, from T1.
+fn times(order: &OrderRow, devices: &[PairView], pairs: u64) -> [Option<u64>; 3] {
+    let covered_at = |pair: &PairView| match pair.state {
+        State::Prevented => Some(order.fenced_at),
+        state if state.is_covered() => Some(pair.acknowledged_at.unwrap_or(pair.updated_at)),
+        _ => None,
+    };
+    let mut at: Vec<Timestamp> = devices.iter().filter_map(covered_at).collect();
+    at.sort_unstable();
+    [50, 90, 100].map(|percent| {
+        let wanted = (pairs.saturating_mul(percent)).div_ceil(100);
+        let index = usize::try_from(wanted.checked_sub(1)?).ok()?;
+        let reached = at.get(index)?;
+        u64::try_from(reached.since(order.asked_at).as_millis()).ok()
+    })
+}
+
+const CHIP_READ: &str = "R";
+const CHIP_ACTED: &str = "F";
+const CHIPS: &[(Exposure, &str)] = &[
+    (Exposure::WOKEN, "W"),
+    (Exposure::PREVIEW, "P"),
+    (Exposure::HEADER, "H"),
+    (Exposure::BODY_PART, "b"),
+    (Exposure::BODY, "B"),
+    (Exposure::ATTACHMENT, "A"),
+    (Exposure::READ, CHIP_READ),
+    (Exposure::MOVED, "M"),
+    (Exposure::ACTED, CHIP_ACTED),
+    (Exposure::SEARCHED, "S"),
+    (Exposure::FOREIGN, "foreign"),
+    (Exposure::GAP, "gap"),
+];
+/// No client family has been tested on a bench yet.
+const UNTESTED: &str = "untested";
