@@ -1,0 +1,411 @@
+//! The configuration: `retract.toml`, every key also as an environment variable, read once by the server, which hands each room its
+//! own limits.
+//!
+//! `RETRACT_PHONES_LISTEN=0.0.0.0:443` stands for `listen` in `[phones]`: section and key in capitals, joined by an underscore. A
+//! key that nobody knows is an error, in the file and in the environment. `retract.example.toml` explains every key; a test reads
+//! it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+
+/// What environment variables of ours begin with.
+const PREFIX: &str = "RETRACT_";
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where state lives and what the installation is called.
+    pub server: Server,
+    /// The listener for phones.
+    pub phones: Phones,
+    /// The listener for operators.
+    pub admin: Admin,
+    /// Where mail comes in.
+    pub lmtp: Lmtp,
+    /// Where mail leaves.
+    pub relay: Relay,
+    /// What waiting phones may expect.
+    pub push: Push,
+    /// How recall goes about its work.
+    pub recall: Recall,
+    /// What is written to the log.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// The directory of the database, the bodies and the socket.
+    pub data_dir: PathBuf,
+    /// The name phones reach this host by; goes into certificates, Message-IDs and Received lines.
+    pub hostname: String,
+    /// Mail domains that are served here; mail for other domains goes to the relay.
+    pub domains: Vec<String>,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            data_dir: PathBuf::from("/var/lib/retract"),
+            hostname: "localhost".to_owned(),
+            domains: Vec::new(),
+        }
+    }
+}
+
+/// `[phones]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Phones {
+    /// Where TLS is served; empty to serve none.
+    pub listen: Option<SocketAddr>,
+    /// PEM file of the certificate and its chain; made by `init` when none is given.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its key.
+    pub private_key: Option<PathBuf>,
+    /// Where plain HTTP is served, to loopback and to `trusted_proxies` only.
+    pub plain_listen: Option<SocketAddr>,
+    /// Networks of reverse proxies whose X-Forwarded-For and -Proto are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Octets of a request's body at most.
+    pub body_bytes_max: u64,
+    /// Connections at most, in all.
+    pub connections_max: usize,
+    /// Connections of one address at most; proxies are exempt.
+    pub connections_per_ip_max: usize,
+    /// Whether devices that cannot or will not provision may sync.
+    pub allow_non_provisionable: bool,
+    /// What becomes of a device that nobody has seen before: `allow`, `quarantine` or `block`.
+    pub new_devices: NewDevices,
+}
+
+/// What becomes of a new device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewDevices {
+    /// It syncs.
+    Allow,
+    /// It waits for an operator.
+    Quarantine,
+    /// It is refused.
+    Block,
+}
+
+impl Default for Phones {
+    fn default() -> Phones {
+        Phones {
+            listen: Some(SocketAddr::from(([0, 0, 0, 0], 443))),
+            certificate: None,
+            private_key: None,
+            plain_listen: None,
+            trusted_proxies: Vec::new(),
+            body_bytes_max: 50 * 1024 * 1024,
+            connections_max: 60_000,
+            connections_per_ip_max: 1_000,
+            allow_non_provisionable: false,
+            new_devices: NewDevices::Allow,
+        }
+    }
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Where the API and the pages are served, in plain HTTP; loopback unless a proxy stands in front.
+    pub listen: Option<SocketAddr>,
+    /// The Unix socket of the command line, of mode 0600; `retract.sock` in the data directory where none is given.
+    pub socket: Option<PathBuf>,
+}
+
+impl Default for Admin {
+    fn default() -> Admin {
+        Admin { listen: Some(SocketAddr::from(([127, 0, 0, 1], 8025))), socket: None }
+    }
+}
+
+/// `[lmtp]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lmtp {
+    /// Where LMTP (RFC 2033) is served; empty to serve none.
+    pub listen: Option<SocketAddr>,
+    /// Octets of a message at most.
+    pub message_bytes_max: usize,
+    /// Connections at most.
+    pub connections_max: usize,
+}
+
+impl Default for Lmtp {
+    fn default() -> Lmtp {
+        Lmtp {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 2424))),
+            message_bytes_max: 50 * 1024 * 1024,
+            connections_max: 100,
+        }
+    }
+}
+
+/// `[relay]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Relay {
+    /// The SMTP host that takes mail for other domains; without one such mail is refused.
+    pub host: Option<String>,
+    /// Its port; 587 with STARTTLS, 465 with TLS, 25 in plain where none is given.
+    pub port: Option<u16>,
+    /// How the connection is secured.
+    pub security: Security,
+    /// The user to sign in as.
+    pub user: Option<String>,
+    /// The password; better a file.
+    pub password: Option<Secret>,
+    /// A file that holds the password.
+    pub password_file: Option<PathBuf>,
+}
+
+/// How a connection to the relay is secured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Security {
+    /// STARTTLS, and no mail without it.
+    #[default]
+    Starttls,
+    /// TLS from the first octet.
+    Tls,
+    /// None: for a relay on this host.
+    Plain,
+}
+
+/// `[push]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Push {
+    /// The shortest heartbeat a phone may ask for, in seconds.
+    pub heartbeat_s_min: u32,
+    /// The longest, in seconds; proxies and firewalls must wait longer than this.
+    pub heartbeat_s_max: u32,
+    /// Deletions by other clients end a wait after this pause, in seconds.
+    pub removals_coalesce_s: u32,
+    /// Folders in a Ping at most.
+    pub folders_max: usize,
+}
+
+impl Default for Push {
+    fn default() -> Push {
+        Push {
+            heartbeat_s_min: 60,
+            heartbeat_s_max: 3540,
+            removals_coalesce_s: 10,
+            folders_max: 300,
+        }
+    }
+}
+
+/// `[recall]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recall {
+    /// For how many days an order catches copies that arrive late.
+    pub stands_days: u32,
+    /// A device is silent after this many hours without a request, or three times its own usual pause if that is longer.
+    pub silent_after_h: u32,
+    /// Above this many copies an order wants its count typed and a second person or token.
+    pub brake_copies: u64,
+    /// Above this share of all mailboxes, in percent, likewise.
+    pub brake_mailboxes_percent: u8,
+}
+
+impl Default for Recall {
+    fn default() -> Recall {
+        Recall {
+            stands_days: 30,
+            silent_after_h: 24,
+            brake_copies: 1_000,
+            brake_mailboxes_percent: 1,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// A filter as `tracing-subscriber` reads it, such as `info` or `retract::sync=debug`.
+    pub filter: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { filter: "info".to_owned(), json: false }
+    }
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// It is not TOML, or says what is not known.
+    #[error("{place}: {what}")]
+    Wrong {
+        /// The file, and where in it.
+        place: String,
+        /// What is wrong there.
+        what: String,
+    },
+}
+
+impl Config {
+    /// Reads a file, then the environment.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        Config::parse(&text, &path.display().to_string(), std::env::vars())
+    }
+
+    /// The defaults, and the environment.
+    pub fn from_environment() -> Result<Config, ConfigError> {
+        Config::parse("", "the environment", std::env::vars())
+    }
+
+    /// Reads the text of a file called `name`, then variables.
+    pub fn parse(
+        text: &str,
+        name: &str,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config, ConfigError> {
+        let wrong = |what: String| ConfigError::Wrong { place: name.to_owned(), what };
+        let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
+        for (variable, value) in variables {
+            overlay(&mut table, &variable, &value);
+        }
+        let config: Config =
+            serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|e| {
+                ConfigError::Wrong {
+                    place: format!("{name}: {}", e.path()),
+                    what: e.inner().to_string(),
+                }
+            })?;
+        config.check().map_err(wrong)?;
+        Ok(config)
+    }
+
+    /// The Unix socket of the command line.
+    pub fn socket(&self) -> PathBuf {
+        self.admin.socket.clone().unwrap_or_else(|| self.server.data_dir.join("retract.sock"))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let push = &self.push;
+        if push.heartbeat_s_min == 0 || push.heartbeat_s_min > push.heartbeat_s_max {
+            return Err(
+                "push: heartbeat_s_min must be at least 1 and at most heartbeat_s_max".to_owned()
+            );
+        }
+        if self.phones.certificate.is_some() != self.phones.private_key.is_some() {
+            return Err("phones: certificate and private_key go together".to_owned());
+        }
+        if self.relay.password.is_some() && self.relay.password_file.is_some() {
+            return Err("relay: either password or password_file".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Sections a variable may name.
+const SECTIONS: [&str; 8] = ["SERVER", "PHONES", "ADMIN", "LMTP", "RELAY", "PUSH", "RECALL", "LOG"];
+
+/// Lays one variable over the table, if it names a section of ours.
+fn overlay(table: &mut toml::Table, variable: &str, text: &str) {
+    let Some(rest) = variable.strip_prefix(PREFIX) else { return };
+    let Some((section, key)) = rest.split_once('_') else { return };
+    if !SECTIONS.contains(&section) {
+        return;
+    }
+    let section = table
+        .entry(section.to_ascii_lowercase())
+        .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let toml::Value::Table(section) = section {
+        section.insert(key.to_ascii_lowercase(), value(text));
+    }
+}
+
+/// A number, truth value or list as TOML writes it; anything else is text.
+fn value(text: &str) -> toml::Value {
+    let parsed: Result<toml::Table, _> = toml::from_str(&format!("v = {text}"));
+    match parsed.ok().and_then(|mut table| table.remove("v")) {
+        Some(value) if !matches!(value, toml::Value::Datetime(_)) => value,
+        _ => toml::Value::String(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Config::parse(text, "retract.toml", variables)
+    }
+
+    #[test]
+    fn the_example_is_a_configuration_and_says_the_defaults() {
+        let example = include_str!("../retract.example.toml");
+        let config = parse(example, &[]).unwrap();
+        assert_eq!(config.push.heartbeat_s_max, Push::default().heartbeat_s_max);
+        let uncommented: String = example
+            .lines()
+            .map(|l| l.strip_prefix("#: ").unwrap_or(l))
+            .collect::<Vec<_>>()
+            .join("\n");
+        parse(&uncommented, &[]).expect("every key that is shown in a comment exists");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = parse(
+            "[phones]\nlisten = \"127.0.0.1:1\"",
+            &[
+                ("RETRACT_PHONES_LISTEN", "127.0.0.1:2"),
+                ("RETRACT_PUSH_HEARTBEAT_S_MIN", "5"),
+                ("RETRACT_SERVER_DOMAINS", "[\"example.org\"]"),
+                ("RETRACT_FAILPOINT", "not.ours"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.phones.listen.unwrap().port(), 2);
+        assert_eq!(config.push.heartbeat_s_min, 5);
+        assert_eq!(config.server.domains, ["example.org"]);
+    }
+
+    #[test]
+    fn what_nobody_knows_is_named() {
+        let error = parse("[phones]\nlisten_on = 1", &[]).unwrap_err().to_string();
+        assert!(error.contains("phones") && error.contains("listen_on"), "{error}");
+        assert!(parse("", &[("RETRACT_PUSH_HEARTBEATS", "1")]).is_err());
+        assert!(parse("[push]\nheartbeat_s_min = 0", &[]).is_err());
+        assert!(parse("[phones]\ncertificate = \"a.pem\"", &[]).is_err());
+    }
+
+    #[test]
+    fn a_password_is_not_printed() {
+        let config = parse("[relay]\npassword = \"hunter2\"", &[]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}
