@@ -23,6 +23,8 @@ mod mime;
 mod quote;
 mod register;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod transfer;
 mod utf8;

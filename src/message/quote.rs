@@ -1,5 +1,7 @@
 //! What a reply adds: the part of a text before the history it quotes.
 
+use super::charset;
+
 /// The text of a plain reply without the quoted history below it.
 pub(crate) fn unique_plain(text: &str) -> &str {
     let mut offset = 0;
@@ -26,20 +28,29 @@ pub(crate) fn unique_html(html: &str) -> &str {
 }
 
 fn begins_history(line: &str, next: &str) -> bool {
-    if PLAIN_MARKS.iter().any(|mark| line.trim_matches(['-', '_', ' ']).eq_ignore_ascii_case(mark))
-    {
-        return line.starts_with("--");
+    match line.as_bytes() {
+        [b'-', b'-', ..] => {
+            let title = line.trim_matches(['-', ' ']);
+            PLAIN_MARKS.iter().any(|mark| title.eq_ignore_ascii_case(mark))
+        }
+        [b'_', b'_', ..] => {
+            line.len() >= RULE_OCTETS && line.bytes().all(|b| b == b'_') && is_from(next)
+        }
+        [.., b':'] if next.is_empty() || next.starts_with('>') => {
+            ATTRIBUTION_ENDS.iter().any(|end| line.ends_with(end))
+        }
+        _ => is_from(line) && field_name(next).is_some_and(|name| SENT.contains(&name)),
     }
-    let is_rule = line.len() >= 10 && line.bytes().all(|b| b == b'_');
-    let is_attribution = ATTRIBUTION_ENDS.iter().any(|end| line.ends_with(end));
-    (is_rule && is_header_line(next))
-        || (is_attribution && (next.is_empty() || next.starts_with('>')))
-        || (is_header_line(line)
-            && next.split_once(':').is_some_and(|(key, _)| SENT.contains(&key.trim_matches('*'))))
 }
 
-fn is_header_line(line: &str) -> bool {
-    line.split_once(':').is_some_and(|(key, _)| FROM.contains(&key.trim_matches('*')))
+fn is_from(line: &str) -> bool {
+    field_name(line).is_some_and(|name| FROM.contains(&name))
+}
+
+/// The name of a header line, without the asterisks by which HTML turned to text shows bold.
+fn field_name(line: &str) -> Option<&str> {
+    let (name, _) = charset::prefix(line, FIELD_OCTETS).split_once(':')?;
+    Some(name.trim_matches('*'))
 }
 
 fn without_trailing_quote(text: &str) -> &str {
@@ -50,6 +61,10 @@ fn without_trailing_quote(text: &str) -> &str {
     &text[..end]
 }
 
+/// The shortest line of underscores that counts as a rule.
+const RULE_OCTETS: usize = 10;
+/// Octets in which the name of a quoted header line ends.
+const FIELD_OCTETS: usize = 16;
 const PLAIN_MARKS: [&str; 7] = [
     "Original Message",
     "Original Appointment",
