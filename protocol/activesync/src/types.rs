@@ -96,6 +96,11 @@ text_type! {
     FileReference, 1024
 }
 text_type! {
+    /// A range as a client spells it; whether it is one is for the operation to say, because a bad
+    /// range fails that operation only ([MS-ASCMD] 2.2.3.177.8).
+    RangeText, 64
+}
+text_type! {
     /// The class of a folder or item: `Email`, `Calendar`, `SMS` ([MS-ASCMD] 2.2.3.27).
     ClassName, 64
 }
@@ -109,6 +114,13 @@ impl SyncKey {
     /// Whether this is the key that begins a series.
     pub fn is_initial(&self) -> bool {
         &*self.0 == "0"
+    }
+}
+
+impl RangeText {
+    /// The range, if the text is one.
+    pub fn range(&self) -> Option<ByteRange> {
+        self.0.parse().ok()
     }
 }
 
@@ -392,6 +404,15 @@ mod tests {
         }
         assert_eq!(DateTime::from_ms(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
         assert_eq!(DateTime::from_ms(i64::MIN).to_string(), "0000-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn ranges_go_forward() {
+        let range = |text: &str| RangeText::new(text).expect("short").range();
+        assert_eq!(range("0-99"), Some(ByteRange { first: 0, last: 99 }));
+        for text in ["", "5", "9-0", "-1", "a-b", "0-99999999999"] {
+            assert_eq!(range(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -21,7 +21,8 @@ use crate::item::email::Email;
 use crate::item::{ItemData, OTHER_CLASSES, OtherClass};
 use crate::status::Status;
 use crate::types::{
-    Base64, ByteRange, ClassName, CollectionId, DateTime, FileReference, LongId, Secret, ServerId,
+    Base64, ByteRange, ClassName, CollectionId, DateTime, FileReference, LongId, RangeText, Secret,
+    ServerId,
 };
 
 /// Operations one request may hold ([MS-ASCMD] 3.1.5.10).
@@ -115,7 +116,7 @@ pub struct FetchOptions {
     /// The properties that are wanted; all where absent.
     pub schema: Option<Vec<Tag>>,
     /// The bytes of an attachment that are wanted.
-    pub range: Option<ByteRange>,
+    pub range: Option<RangeText>,
     /// A user a document server knows.
     pub user_name: Option<String>,
     /// That user's password.

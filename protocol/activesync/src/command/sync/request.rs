@@ -314,22 +314,24 @@ fn read_commands(cursor: &mut Cursor<'_>) -> Result<Vec<ClientCommand>> {
 }
 
 impl Element for Options {
+    /// Of an element that stands twice in a block the last counts: that is undefined, servers may
+    /// refuse it, and Exchange does not ([MS-ASCMD] 2.2.3.68.2, section 7).
     fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
         let mut options = Self::default();
         while let Some(tag) = cursor.next_child()? {
             match tag {
-                tags::FILTER_TYPE => Field::read(&mut options.filter_type, cursor)?,
-                tags::CLASS => Field::read(&mut options.class, cursor)?,
+                tags::FILTER_TYPE => options.filter_type = Some(cursor.number()?),
+                tags::CLASS => options.class = Some(cursor.value()?),
                 base::BODY_PREFERENCE => read_preference(&mut options.body_preferences, cursor)?,
                 base::BODY_PART_PREFERENCE => {
                     read_preference(&mut options.body_part_preferences, cursor)?;
                 }
-                tags::CONFLICT => Field::read(&mut options.conflict, cursor)?,
-                tags::MIME_SUPPORT => Field::read(&mut options.mime_support, cursor)?,
-                tags::MIME_TRUNCATION => Field::read(&mut options.mime_truncation, cursor)?,
-                tags::MAX_ITEMS => Field::read(&mut options.max_items, cursor)?,
+                tags::CONFLICT => options.conflict = Some(cursor.number()?),
+                tags::MIME_SUPPORT => options.mime_support = Some(MimeSupport::read(cursor)?),
+                tags::MIME_TRUNCATION => options.mime_truncation = Some(cursor.number()?),
+                tags::MAX_ITEMS => options.max_items = Some(cursor.number()?),
                 rights_management::RIGHTS_MANAGEMENT_SUPPORT => {
-                    Field::read(&mut options.rights_management_support, cursor)?;
+                    options.rights_management_support = Some(cursor.boolean()?);
                 }
                 _ => return cursor.misplaced(),
             }
