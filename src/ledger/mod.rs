@@ -90,8 +90,7 @@ pub fn who_holds(
     identity: IdentityId,
     mailbox: MailboxId,
 ) -> Result<Vec<Held>, Error> {
-    let copies: Vec<Copy> =
-        tables::copies(tx, identity)?.into_iter().filter(|copy| copy.mailbox == mailbox).collect();
+    let copies = tables::copies_in(tx, identity, mailbox)?;
     let mut found = Vec::new();
     if copies.is_empty() {
         return Ok(found);

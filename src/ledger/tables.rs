@@ -269,7 +269,7 @@ pub(super) fn written(
 pub(super) fn put_copy(tx: &Tx<'_>, copy: Copy) -> Result<(), Error> {
     tx.execute(
         "INSERT INTO copies (identity_id, mailbox_id, folder_id, item) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (identity_id, folder_id, item) DO NOTHING",
+         ON CONFLICT (identity_id, mailbox_id, folder_id, item) DO NOTHING",
         params![copy.identity, copy.mailbox, copy.folder, copy.item.0],
     )?;
     Ok(())
@@ -288,6 +288,19 @@ pub(super) fn copies(tx: &Tx<'_>, identity: IdentityId) -> Result<Vec<Copy>, Err
     tx.all(
         "SELECT identity_id, mailbox_id, folder_id, item FROM copies WHERE identity_id = ?1 ORDER BY folder_id, item",
         params![identity],
+        copy,
+    )
+}
+
+pub(super) fn copies_in(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+    mailbox: MailboxId,
+) -> Result<Vec<Copy>, Error> {
+    tx.all(
+        "SELECT identity_id, mailbox_id, folder_id, item FROM copies WHERE identity_id = ?1 AND mailbox_id = ?2
+         ORDER BY folder_id, item",
+        params![identity, mailbox],
         copy,
     )
 }

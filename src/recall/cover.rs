@@ -1,9 +1,18 @@
 //! Whether an open order covers a message in a mailbox: by its pair, or by the Message-ID an order stands for.
+//!
+//! A copy met later is bound in the transaction of its arrival, so that no device can hear of it before. [`covers`] asks the standing
+//! orders too, and so holds for a copy that nothing has bound yet.
 
-use super::tables;
+use std::sync::Arc;
+
+use super::gate::FenceBoard;
+use super::tables::{self, Verdict};
+use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
+use crate::directory;
 use crate::ids::{IdentityId, MailboxId, OrderId};
+use crate::mailbox::embedded::OnArrival;
 use crate::message;
 
 /// The order that covers the message in this mailbox. A copy that nobody had met when its Message-ID was recalled is covered by
@@ -17,9 +26,70 @@ pub fn covers(
     if let Some(order) = tables::fenced(tx, identity, mailbox)? {
         return Ok(Some(order));
     }
-    let Some(claimed) = message::identity(tx, identity)? else { return Ok(None) };
-    match &claimed.message_id {
-        Some(message_id) => Ok(tables::standing_for(tx, message_id, claimed.from.as_deref(), now)?.first().copied()),
-        None => Ok(None),
+    Ok(standing_over(tx, identity, mailbox, now)?.first().copied())
+}
+
+/// Binds a copy to every order that stands for its Message-ID, before it reaches any device. Answers whether an order covers it.
+pub fn bind_late(
+    tx: &Tx<'_>,
+    board: &FenceBoard,
+    identity: IdentityId,
+    mailbox: MailboxId,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let orders = standing_over(tx, identity, mailbox, now)?;
+    for order in &orders {
+        tables::insert_identity(tx, *order, identity)?;
+        if !tables::insert_pair(tx, *order, identity, mailbox, Verdict::Withdraw, now)? {
+            tables::reopen_pair(tx, *order, identity, mailbox)?;
+            continue;
+        }
+        let event = Event::new("order.bound").id("order", *order).id("identity", identity);
+        audit::note(tx, now, &event.id("mailbox", mailbox))?;
+        let board = board.clone();
+        tx.on_commit(move || board.fence([(identity, mailbox)]));
     }
+    if !orders.is_empty() {
+        tx.on_commit(super::work);
+    }
+    Ok(!orders.is_empty())
+}
+
+/// The store's hook: every arrival is bound in its own transaction.
+pub fn arrivals(board: FenceBoard) -> OnArrival {
+    Arc::new(move |tx, copy, now| {
+        if tables::any_fence(tx)? {
+            bind_late(tx, &board, copy.identity, copy.mailbox, now)?;
+        }
+        Ok(())
+    })
+}
+
+/// The open orders that stand for this message and take it from this mailbox.
+fn standing_over(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+    mailbox: MailboxId,
+    now: Timestamp,
+) -> Result<Vec<OrderId>, Error> {
+    let Some(claimed) = message::identity(tx, identity)? else { return Ok(Vec::new()) };
+    let Some(message_id) = &claimed.message_id else { return Ok(Vec::new()) };
+    let from = claimed.from.as_deref();
+    let standing = tables::standing_for(tx, message_id, from, identity, now)?;
+    let mut over = Vec::new();
+    for stands in standing {
+        let sender = match (stands.sender_mailbox, from) {
+            (None, Some(from)) => mailbox_of(tx, from)?,
+            (known, _) => known,
+        };
+        if stands.include_sender || sender != Some(mailbox) {
+            over.push(stands.order);
+        }
+    }
+    Ok(over)
+}
+
+/// The mailbox an address reaches; a user's mailbox has the user's id.
+pub(super) fn mailbox_of(tx: &Tx<'_>, address: &str) -> Result<Option<MailboxId>, Error> {
+    Ok(directory::resolve(tx, address)?.map(|user| MailboxId(user.id.0)))
 }

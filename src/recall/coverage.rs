@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::facts::{DeviceFacts, Exposure};
 use super::reason::ReasonCode;
 use super::state::State;
 use super::tables::{CopyRow, OrderRow, PairRow, Verdict, Work};
 use crate::clock::Timestamp;
 use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
+use crate::ledger::{Device, Exposure};
 
 /// An order as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,8 +82,13 @@ pub struct PairView {
     pub client_profile: &'static str,
     /// Its last authenticated request.
     pub last_seen: Option<Timestamp>,
-    /// Exposure chips: N H b B A R M F W P S, `gap`.
-    pub exposure: Vec<&'static str>,
+    /// Exposure chips: N nothing, H header, B% part of the body, B body, A attachment, S search, F fetched, R read, M moved, X replied to
+    /// or forwarded, O aged out; `gap` where the ledger cannot vouch for the device's whole past.
+    pub exposure: String,
+    /// It was marked read from the device: a claim.
+    pub read_claimed: bool,
+    /// It was replied to or forwarded from the device.
+    pub acted: bool,
     /// The worst copy's state.
     pub state: State,
     /// How we know.
@@ -199,7 +204,7 @@ pub(super) struct Books<'a> {
     pub(super) copies: &'a [CopyRow],
     pub(super) outside: &'a [String],
     pub(super) addresses: &'a HashMap<MailboxId, String>,
-    pub(super) devices: &'a HashMap<DeviceId, DeviceFacts>,
+    pub(super) devices: &'a HashMap<DeviceId, Device>,
     pub(super) vault: (u64, u64),
 }
 
@@ -227,11 +232,11 @@ pub(super) fn tally(books: &Books<'_>) -> Coverage {
         covered,
         percent: percent(covered, pairs),
         wipe_acked: count(&devices, |pair| pair.state == State::WipeAcked),
-        read_claimed: count(&devices, |pair| pair.exposure.contains(&CHIP_READ)),
-        acted: count(&devices, |pair| pair.exposure.contains(&CHIP_ACTED)),
+        read_claimed: count(&devices, |pair| pair.read_claimed),
+        acted: count(&devices, |pair| pair.acted),
         pending,
         states,
-        is_settled: pending == 0 && !devices.iter().any(is_moving),
+        is_settled: books.order.is_listed && pending == 0 && !devices.iter().any(is_moving),
         to_50_percent_ms: to_50,
         to_90_percent_ms: to_90,
         to_100_percent_ms: to_100,
@@ -274,14 +279,19 @@ pub(super) fn percent(covered: u64, all: u64) -> f64 {
     u32::try_from(tenths).map_or(0.0, f64::from) / 10.0
 }
 
-/// What left for a device, as the chips of the report.
-pub fn chips(exposure: Exposure) -> Vec<&'static str> {
-    let mut chips: Vec<&'static str> =
-        CHIPS.iter().filter(|(flag, _)| exposure.has(*flag)).map(|(_, chip)| *chip).collect();
-    if !exposure.is_content() && !exposure.has(Exposure::GAP) {
-        chips.insert(0, "N");
+/// What left for a device, as the chips of the report. With a gap there is no `N`.
+pub(super) fn chips(exposure: Exposure, has_gap: bool) -> String {
+    match (has_gap, exposure == Exposure::NEVER) {
+        (false, _) => exposure.chips(),
+        (true, true) => GAP.to_owned(),
+        (true, false) => format!("{} {GAP}", exposure.chips()),
     }
-    chips
+}
+
+/// What a device is called, for people.
+pub(super) fn device_name(device: &Device) -> String {
+    let names = [&device.friendly_name, &device.model, &device.wire_id];
+    names.into_iter().find(|name| !name.is_empty()).cloned().unwrap_or_default()
 }
 
 /// How we know a state.
@@ -314,7 +324,7 @@ fn pair_views(books: &Books<'_>) -> Vec<PairView> {
     for copy in books.copies {
         let key = (copy.identity, copy.device);
         let seen = exposure.entry(key).or_default();
-        *seen = seen.with(copy.exposure);
+        *seen |= copy.exposure;
         let (shown, copies) = worst.entry(key).or_insert((copy, 0));
         *copies += 1;
         if copy.state.badness() > shown.state.badness() {
@@ -337,11 +347,13 @@ fn pair_view(books: &Books<'_>, copy: &CopyRow, copies: u32, exposure: Exposure)
         recipient: address(books, copy.mailbox),
         identity: copy.identity,
         device: copy.device,
-        device_name: facts.map(|facts| facts.name.clone()).unwrap_or_default(),
-        client: facts.map(|facts| facts.client.clone()).unwrap_or_default(),
+        device_name: facts.map(device_name).unwrap_or_default(),
+        client: facts.map(|facts| facts.user_agent.clone()).unwrap_or_default(),
         client_profile: UNTESTED,
-        last_seen: facts.and_then(|facts| facts.last_seen),
-        exposure: chips(exposure),
+        last_seen: facts.map(|facts| facts.last_seen),
+        exposure: chips(exposure, facts.is_some_and(|facts| facts.gap)),
+        read_claimed: exposure.contains(Exposure::READ_CLAIMED),
+        acted: exposure.contains(Exposure::ACTED),
         state: copy.state,
         evidence: grade(copy.state),
         copies: if is_on_device { copies } else { 0 },
@@ -457,21 +469,6 @@ fn times(order: &OrderRow, devices: &[PairView], pairs: u64) -> [Option<u64>; 3]
     })
 }
 
-const CHIP_READ: &str = "R";
-const CHIP_ACTED: &str = "F";
-const CHIPS: &[(Exposure, &str)] = &[
-    (Exposure::WOKEN, "W"),
-    (Exposure::PREVIEW, "P"),
-    (Exposure::HEADER, "H"),
-    (Exposure::BODY_PART, "b"),
-    (Exposure::BODY, "B"),
-    (Exposure::ATTACHMENT, "A"),
-    (Exposure::READ, CHIP_READ),
-    (Exposure::MOVED, "M"),
-    (Exposure::ACTED, CHIP_ACTED),
-    (Exposure::SEARCHED, "S"),
-    (Exposure::FOREIGN, "foreign"),
-    (Exposure::GAP, "gap"),
-];
+const GAP: &str = "gap";
 /// No client family has been tested on a bench yet.
 const UNTESTED: &str = "untested";

@@ -22,9 +22,9 @@
 mod cover;
 mod coverage;
 mod enforce;
-mod facts;
 pub mod gate;
 mod order;
+mod outside;
 mod reason;
 pub mod retraction;
 mod run;
@@ -34,43 +34,45 @@ pub mod tables;
 mod vault;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::watch;
 
-pub use cover::covers;
+pub use cover::{arrivals, bind_late, covers};
 pub use coverage::{
-    CANNOT_KNOW, Coverage, Evidence, OrderView, PairView, RecipientResult, RecipientView, chips,
+    CANNOT_KNOW, Coverage, Evidence, OrderView, PairView, RecipientResult, RecipientView,
 };
 pub use enforce::{Policy, Situation, Step, deletes_max, may_nudge, next_step, silent_after};
-pub use facts::{
-    DeviceFacts, Exposure, Heading, Held, Known, Ledger, Sealed, Signals, Store, Stored,
-};
-pub use order::{
-    Actor, Met, OrderRefused, OrderRequest, SecondPerson, bind_late, meets, normal_message_id,
-};
+pub use order::{Actor, OrderRefused, OrderRequest, SecondPerson, normal_message_id};
 pub use reason::ReasonCode;
 pub use run::SWEEP_PERIOD;
 pub use selector::Body;
 pub use state::State;
 pub use tables::{Verdict, any_fence};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::database::{Database, Error, Tx};
+use crate::directory;
+use crate::ids::UserId;
 use crate::ids::{DeviceId, IdentityId, MailboxId, OrderId};
+use crate::ledger::{self, Device, Exposure};
+use crate::mailbox::MailboxError;
+use crate::mailbox::embedded::Embedded;
+use crate::push::Bells;
+use gate::FenceBoard;
 use order::Ask;
 
-/// The rooms this one asks and tells.
+/// The rooms this one asks and tells; cheap to clone.
 #[derive(Clone)]
 pub struct Rooms {
-    /// What devices hold.
-    pub ledger: Arc<dyn Ledger>,
     /// Where copies lie.
-    pub store: Arc<dyn Store>,
-    /// Who is told.
-    pub signals: Arc<dyn Signals>,
+    pub store: Embedded,
+    /// The fences in memory, for answers that drain.
+    pub board: FenceBoard,
+    /// Who waits.
+    pub bells: Bells,
 }
 
 /// What an installation allows; handed in by the server.
@@ -110,7 +112,7 @@ impl Default for Limits {
 }
 
 /// Why something was not done.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum RecallError {
     /// The order is refused.
     #[error(transparent)]
@@ -121,6 +123,9 @@ pub enum RecallError {
     /// The database.
     #[error("the database: {0}")]
     Database(#[from] Error),
+    /// The mail store.
+    #[error("the mail store: {0}")]
+    Store(#[from] MailboxError),
 }
 
 /// Recall, as the server, the admin pages and the shell use it. Cheap to clone.
@@ -188,9 +193,9 @@ pub struct DryDevice {
     /// What it calls itself.
     pub device_name: String,
     /// Its last authenticated request.
-    pub last_seen: Option<crate::clock::Timestamp>,
+    pub last_seen: Timestamp,
     /// What left for it.
-    pub exposure: Vec<&'static str>,
+    pub exposure: String,
 }
 
 impl Recall {
@@ -204,9 +209,13 @@ impl Recall {
         if matches!(by, Actor::Sender { .. }) {
             return Err(order::refuse(ReasonCode::NotEnabled, "senders get no dry run"));
         }
-        let (rooms, limits) = (self.rooms.clone(), self.limits);
+        let limits = self.limits;
         let ask = Ask { request, by, idempotency_key: None, asked_at: self.clock.now() };
-        self.db.read(move |tx| dry_run(tx, &rooms, &limits, &ask)).await
+        let mut run = self.db.read(move |tx| dry_run(tx, &limits, &ask)).await?;
+        let covered = run.bodies.iter().filter(|body| body.is_covered);
+        let identities: Vec<IdentityId> = covered.map(|body| body.identity).collect();
+        run.outside = self.outside_of(identities).await?;
+        Ok(run)
     }
 
     /// Gives an order; when this answers, the fence stands. The same idempotency key of the same actor answers the same order.
@@ -254,8 +263,7 @@ impl Recall {
 
     /// The report of an order.
     pub async fn coverage(&self, id: OrderId) -> Result<Coverage, RecallError> {
-        let rooms = self.rooms.clone();
-        self.db.read(move |tx| coverage_of(tx, &rooms, id)).await
+        self.db.read(move |tx| coverage_of(tx, id)).await
     }
 
     /// Changes whenever some order may look different; for the live page and for waiting. May also change for nothing.
@@ -282,35 +290,12 @@ impl Recall {
             }
         }
     }
-
-    /// A message arrived in a mailbox: where an order stands for it, it is bound and taken out of the store.
-    pub async fn arrived(
-        &self,
-        identity: IdentityId,
-        mailbox: MailboxId,
-    ) -> Result<Met, RecallError> {
-        let (rooms, clock) = (self.rooms.clone(), self.clock.clone());
-        self.db
-            .write_first(move |tx| {
-                if !tables::any_fence(tx)? {
-                    return Ok(Met::Free);
-                }
-                let heading = rooms.store.heading(tx, identity)?;
-                let met = meets(tx, identity, mailbox, &heading, clock.now())?;
-                if let Met::Bound(_) = met {
-                    let signals = rooms.signals.clone();
-                    tx.on_commit(move || signals.fence(identity, mailbox));
-                }
-                Ok(met)
-            })
-            .await
-    }
 }
 
-fn dry_run(tx: &Tx<'_>, rooms: &Rooms, limits: &Limits, ask: &Ask) -> Result<DryRun, RecallError> {
+fn dry_run(tx: &Tx<'_>, limits: &Limits, ask: &Ask) -> Result<DryRun, RecallError> {
     let message_id = order::check(ask, limits)?;
-    let selection = order::survey(tx, rooms, ask, &message_id)?;
-    let all = rooms.store.mailboxes(tx)?;
+    let selection = order::survey(tx, ask, &message_id)?;
+    let all = tables::mailboxes(tx)?;
     let mut run = DryRun {
         message_id,
         is_unseen: selection.bodies.is_empty(),
@@ -322,22 +307,23 @@ fn dry_run(tx: &Tx<'_>, rooms: &Rooms, limits: &Limits, ask: &Ask) -> Result<Dry
         devices_exposed: 0,
         devices_read: 0,
         devices_acted: 0,
-        outside: selection.outside,
+        outside: Vec::new(),
         recipients: Vec::new(),
         is_truncated: selection.pairs.len() > DRY_RUN_ROWS_MAX,
         cannot_know: CANNOT_KNOW,
     };
     for (identity, mailbox, verdict) in selection.pairs {
-        let seen = seen_by(tx, rooms, identity, mailbox)?;
+        let seen = seen_by(tx, identity, mailbox)?;
         if verdict == Verdict::Withdraw {
-            let having = |flag| seen.iter().filter(|(_, seen)| seen.has(flag)).count() as u64;
+            let having = |flag| seen.iter().filter(|(_, seen)| seen.contains(flag)).count() as u64;
             run.devices += seen.len() as u64;
-            run.devices_exposed += seen.iter().filter(|(_, seen)| seen.is_content()).count() as u64;
-            run.devices_read += having(Exposure::READ);
+            run.devices_exposed +=
+                seen.iter().filter(|(_, seen)| *seen != Exposure::NEVER).count() as u64;
+            run.devices_read += having(Exposure::READ_CLAIMED);
             run.devices_acted += having(Exposure::ACTED);
         }
         if run.recipients.len() < DRY_RUN_ROWS_MAX {
-            let recipient = rooms.store.address_of(tx, mailbox)?.unwrap_or_default();
+            let recipient = address_of(tx, mailbox)?.unwrap_or_default();
             let devices = seen.into_iter().map(dry_device).collect();
             run.recipients.push(DryRecipient { mailbox, recipient, identity, verdict, devices });
         }
@@ -345,57 +331,50 @@ fn dry_run(tx: &Tx<'_>, rooms: &Rooms, limits: &Limits, ask: &Ask) -> Result<Dry
     Ok(run)
 }
 
-/// The devices that have something to do with a pair, and what left for each.
+/// The devices of a mailbox, and what left for each of one message.
 fn seen_by(
     tx: &Tx<'_>,
-    rooms: &Rooms,
     identity: IdentityId,
     mailbox: MailboxId,
-) -> Result<Vec<(DeviceFacts, Exposure)>, Error> {
+) -> Result<Vec<(Device, Exposure)>, Error> {
     let mut seen: BTreeMap<DeviceId, Exposure> = BTreeMap::new();
-    for held in rooms.ledger.who_holds(tx, identity, mailbox)? {
-        let all = seen.entry(held.device).or_default();
-        *all = all.with(held.exposure);
+    for held in ledger::who_holds(tx, identity, mailbox)? {
+        *seen.entry(held.device).or_default() |= held.exposure;
     }
-    let mut devices = rooms.ledger.devices(tx, mailbox)?;
-    for device in seen.keys() {
-        if !devices.iter().any(|facts| facts.id == *device)
-            && let Some(facts) = rooms.ledger.device(tx, *device)?
-        {
-            devices.push(facts);
-        }
-    }
-    let exposure = |facts: &DeviceFacts| {
-        let gap = if facts.has_gap { Exposure::GAP } else { Exposure::default() };
-        seen.get(&facts.id).copied().unwrap_or_default().with(gap)
-    };
-    Ok(devices.into_iter().map(|facts| (facts.clone(), exposure(&facts))).collect())
+    let devices = ledger::device::of_mailbox(tx, mailbox)?;
+    let exposure = |device: &Device| seen.get(&device.id).copied().unwrap_or_default();
+    Ok(devices.into_iter().map(|device| (device.clone(), exposure(&device))).collect())
 }
 
-fn dry_device((facts, exposure): (DeviceFacts, Exposure)) -> DryDevice {
+fn dry_device((device, exposure): (Device, Exposure)) -> DryDevice {
     DryDevice {
-        device: facts.id,
-        device_name: facts.name,
-        last_seen: facts.last_seen,
-        exposure: chips(exposure),
+        device: device.id,
+        device_name: coverage::device_name(&device),
+        last_seen: device.last_seen,
+        exposure: coverage::chips(exposure, device.gap),
     }
 }
 
-fn coverage_of(tx: &Tx<'_>, rooms: &Rooms, id: OrderId) -> Result<Coverage, RecallError> {
+/// The address of a mailbox: that of its user, who has the same number.
+fn address_of(tx: &Tx<'_>, mailbox: MailboxId) -> Result<Option<String>, Error> {
+    Ok(directory::user(tx, UserId(mailbox.0))?.map(|user| user.address))
+}
+
+fn coverage_of(tx: &Tx<'_>, id: OrderId) -> Result<Coverage, RecallError> {
     let order = tables::order(tx, id)?.ok_or(RecallError::NoSuchOrder)?;
     let pairs = tables::pairs(tx, id)?;
     let copies = tables::copies_of_order(tx, id)?;
     let outside = tables::outside(tx, id)?;
     let mut addresses = HashMap::new();
     for pair in &pairs {
-        if let Some(address) = rooms.store.address_of(tx, pair.mailbox)? {
+        if let Some(address) = address_of(tx, pair.mailbox)? {
             addresses.insert(pair.mailbox, address);
         }
     }
     let mut devices = HashMap::new();
     for copy in &copies {
         if !devices.contains_key(&copy.device)
-            && let Some(facts) = rooms.ledger.device(tx, copy.device)?
+            && let Some(facts) = ledger::device::load(tx, copy.device)?
         {
             devices.insert(copy.device, facts);
         }

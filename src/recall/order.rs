@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::facts::Heading;
+use super::cover;
 use super::reason::ReasonCode;
 use super::selector::{self, Scope, Selection};
 use super::tables::{self, OrderRow, Verdict};
@@ -117,12 +117,12 @@ pub(super) fn place(
         };
     }
     let message_id = check(ask, limits)?;
-    let selection = survey(tx, rooms, ask, &message_id)?;
+    let selection = survey(tx, ask, &message_id)?;
     if let Some(code) = selection.refused {
         return Err(refuse(code, why_refused(code)));
     }
     check_sender(tx, ask, limits, &message_id, &selection, now)?;
-    let mailboxes = rooms.store.mailboxes(tx)?;
+    let mailboxes = tables::mailboxes(tx)?;
     check_brakes(ask, limits, &selection, mailboxes)?;
     let id = record(tx, ask, limits, message_id, &selection, now)?;
     note(tx, id, ask, &selection, now)?;
@@ -140,16 +140,11 @@ pub(super) struct Ask {
 }
 
 /// What the request would cover now.
-pub(super) fn survey(
-    tx: &Tx<'_>,
-    rooms: &Rooms,
-    ask: &Ask,
-    message_id: &str,
-) -> Result<Selection, RecallError> {
+pub(super) fn survey(tx: &Tx<'_>, ask: &Ask, message_id: &str) -> Result<Selection, RecallError> {
     let own_mailbox =
         match &ask.by {
             Actor::Sender { address, .. } => {
-                let own = rooms.store.mailbox_of(tx, address)?;
+                let own = cover::mailbox_of(tx, address)?;
                 Some(own.ok_or_else(|| {
                     refuse(ReasonCode::NotOwner, "this address has no mailbox here")
                 })?)
@@ -162,9 +157,9 @@ pub(super) fn survey(
         include_sender: ask.request.include_sender,
         own_mailbox,
     };
-    let mut selection = selector::decide(&scope, &selector::load(tx, rooms, message_id)?);
+    let mut selection = selector::decide(&scope, &selector::load(tx, message_id)?);
     if let (None, Some(from)) = (selection.sender_mailbox, &scope.from) {
-        selection.sender_mailbox = rooms.store.mailbox_of(tx, from)?;
+        selection.sender_mailbox = cover::mailbox_of(tx, from)?;
     }
     Ok(selection)
 }
@@ -212,81 +207,16 @@ pub(super) fn cancel(
     let copies = tables::cancel_copies(tx, id, now)?;
     let event = Event::new("order.cancelled").id("order", id).id("copies", copies);
     audit::note(tx, now, &event.personal("by", by.name()))?;
-    let mut lifted = Vec::new();
-    for pair in pairs.iter().filter(|pair| pair.verdict == Verdict::Withdraw) {
-        if tables::fenced(tx, pair.identity, pair.mailbox)?.is_none() {
-            lifted.push((pair.identity, pair.mailbox));
-        }
-    }
-    let signals = rooms.signals.clone();
+    // The board counts: what another order covers stays on it.
+    let board = rooms.board.clone();
+    let is_withdrawn = |pair: &&tables::PairRow| pair.verdict == Verdict::Withdraw;
+    let lifted: Vec<(IdentityId, MailboxId)> =
+        pairs.iter().filter(is_withdrawn).map(|pair| (pair.identity, pair.mailbox)).collect();
     tx.on_commit(move || {
-        lifted.iter().for_each(|(identity, mailbox)| signals.lift(*identity, *mailbox));
+        board.lift(lifted);
         super::work();
     });
     Ok(())
-}
-
-/// Binds a copy that was met while an order stands for its Message-ID, before it reaches any device. Answers the verdict, or `None` when
-/// the order does not cover this body. The caller fences the board where the verdict is [`Verdict::Withdraw`].
-pub fn bind_late(
-    tx: &Tx<'_>,
-    order: OrderId,
-    identity: IdentityId,
-    mailbox: MailboxId,
-    now: Timestamp,
-) -> Result<Option<Verdict>, Error> {
-    let Some(row) = tables::order(tx, order)? else { return Ok(None) };
-    let is_known = tables::identities(tx, order)?.contains(&identity);
-    if !row.is_open || (row.is_exact && !is_known) {
-        return Ok(None);
-    }
-    let verdict = selector::verdict(mailbox, row.sender_mailbox, row.include_sender);
-    tables::insert_identity(tx, order, identity)?;
-    if tables::insert_pair(tx, order, identity, mailbox, verdict, now)? {
-        let event = Event::new("order.bound").id("order", order);
-        audit::note(tx, now, &event.id("identity", identity).id("mailbox", mailbox))?;
-    } else if verdict == Verdict::Withdraw {
-        tables::reopen_pair(tx, order, identity, mailbox)?;
-    }
-    tx.on_commit(super::work);
-    Ok(Some(verdict))
-}
-
-/// The order that covers the message as it lies in this mailbox. Where orders stand for its Message-ID and sender it is bound to all of them
-/// first: for the gate, before anything leaves, and for arrivals. `Met::Bound` asks the caller to fence the board in memory, after the commit.
-pub fn meets(
-    tx: &Tx<'_>,
-    identity: IdentityId,
-    mailbox: MailboxId,
-    heading: &Heading,
-    now: Timestamp,
-) -> Result<Met, Error> {
-    let fenced = tables::fenced(tx, identity, mailbox)?;
-    let Some(message_id) = &heading.message_id else {
-        return Ok(fenced.map_or(Met::Free, Met::Fenced));
-    };
-    let mut bound = None;
-    for order in tables::standing_for(tx, message_id, heading.from_address.as_deref(), now)? {
-        if bind_late(tx, order, identity, mailbox, now)? == Some(Verdict::Withdraw) {
-            bound = bound.or(Some(order));
-        }
-    }
-    Ok(match (fenced, bound) {
-        (Some(order), _) => Met::Fenced(order),
-        (None, Some(order)) => Met::Bound(order),
-        (None, None) => Met::Free,
-    })
-}
-
-/// What meeting a copy came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Met {
-    /// No order covers it.
-    Free,
-    /// This order covered it already.
-    Fenced(OrderId),
-    /// This order covers it since this transaction.
-    Bound(OrderId),
 }
 
 /// An order refused, as an error.
@@ -410,6 +340,7 @@ fn record(
         copies: selection.copies,
         cancelled_at: None,
         cancelled_by: None,
+        is_listed: false,
     };
     let id = tables::insert_order(tx, &row)?;
     for identity in &selection.identities {
@@ -418,9 +349,6 @@ fn record(
     tables::insert_standing(tx, &row, id)?;
     for (identity, mailbox, verdict) in &selection.pairs {
         tables::insert_pair(tx, id, *identity, *mailbox, *verdict, now)?;
-    }
-    for address in &selection.outside {
-        tables::insert_outside(tx, id, address, now)?;
     }
     Ok(id)
 }
@@ -437,7 +365,6 @@ fn note(
         .id("identities", selection.identities.len())
         .id("pairs", selection.pairs.len())
         .id("copies", selection.copies)
-        .id("outside", selection.outside.len())
         .personal("by", ask.by.name())
         .personal("message_id", &ask.request.message_id)
         .personal("reason", ask.request.reason.trim());
@@ -452,7 +379,7 @@ fn note(
 
 /// After the commit: the board in memory, the worker, the watchers.
 fn announce(tx: &Tx<'_>, rooms: &Rooms, selection: &Selection) {
-    let signals = rooms.signals.clone();
+    let board = rooms.board.clone();
     let fenced: Vec<(IdentityId, MailboxId)> = selection
         .pairs
         .iter()
@@ -460,7 +387,7 @@ fn announce(tx: &Tx<'_>, rooms: &Rooms, selection: &Selection) {
         .map(|(identity, mailbox, _)| (*identity, *mailbox))
         .collect();
     tx.on_commit(move || {
-        fenced.iter().for_each(|(identity, mailbox)| signals.fence(*identity, *mailbox));
+        board.fence(fenced);
         super::work();
     });
 }

@@ -4,7 +4,6 @@
 //! refuses is dropped: late, doubled or foreign reports leave a copy where it is. A copy under several orders has a row for each, and
 //! all of them hear the evidence.
 
-use super::facts::Exposure;
 use super::reason::ReasonCode;
 pub use super::state::{Evidence, Refused, State, next};
 use super::tables::{self, CopyRow};
@@ -12,6 +11,7 @@ use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::ids::{DeviceId, FolderId, ItemNumber};
+use crate::ledger::Exposure;
 
 /// What must be deleted now from the device in this folder: owed and not sent, or sent in an answer that was not proven. Lowest first.
 pub fn due(
@@ -176,7 +176,7 @@ pub fn closed(
             copy.acked_at = Some(now);
             copy.reason = Some(ReasonCode::RemovedEarlier);
             if why == Closed::AgedOut {
-                copy.exposure = copy.exposure.with(Exposure::AGED_OUT);
+                copy.exposure |= Exposure::AGED_OUT;
             }
         })?;
     }

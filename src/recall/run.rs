@@ -4,11 +4,9 @@
 //! The work list is the `step` of each pair, so whatever a crash interrupts is taken up at the next start; every batch is one short job of
 //! recall's own queue. A pair that fails is put off and does not hold up the others.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::enforce::{Situation, Step, next_step};
-use super::facts::{DeviceFacts, Exposure, Held};
 use super::reason::ReasonCode;
 use super::retraction::{self, Evidence, State, next};
 use super::tables::{self, CopyRow, PairRow, Work};
@@ -16,10 +14,14 @@ use super::{Recall, RecallError, Rooms, vault};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::ids::{DeviceId, FolderId, ItemNumber};
+use crate::ledger::{self, Device, Exposure, Held};
+use crate::mailbox::embedded::in_tx;
+use crate::push::Ring;
 
 impl Recall {
     /// Does everything that is due now: looks up devices, removes, restores. Safe to call at any time, by several at once.
     pub async fn work_off(&self) -> Result<(), RecallError> {
+        self.list_outside().await?;
         for work in [Work::Expand, Work::Remove, Work::Restore] {
             while self.batch(work).await? > 0 {}
         }
@@ -76,7 +78,7 @@ impl Recall {
 
     /// Until the next pair that was put off is due, or the next sweep.
     async fn pause(&self) -> Duration {
-        let next = self.db.read(|tx| tables::next_try(tx)).await;
+        let next = self.db.read(tables::next_try).await;
         let until = next.ok().flatten().map(|at| at.since(self.clock.now()));
         until.unwrap_or(SWEEP_PERIOD).clamp(PAUSE_MIN, SWEEP_PERIOD)
     }
@@ -131,9 +133,9 @@ fn carry_out(
     work: Work,
     pair: &PairRow,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<(), RecallError> {
     match work {
-        Work::Expand => expand(tx, rooms, pair, now),
+        Work::Expand => Ok(expand(tx, rooms, pair, now)?),
         Work::Remove => vault::take_out(tx, rooms, pair, now).map(drop),
         _ => vault::put_back(tx, rooms, pair, now).map(drop),
     }
@@ -141,58 +143,40 @@ fn carry_out(
 
 /// Turns a pair into the copies its devices hold, or into `Prevented` where they hold none.
 fn expand(tx: &Tx<'_>, rooms: &Rooms, pair: &PairRow, now: Timestamp) -> Result<(), Error> {
-    let held = rooms.ledger.who_holds(tx, pair.identity, pair.mailbox)?;
-    let devices = rooms.ledger.devices(tx, pair.mailbox)?;
-    let mut with_copies = HashSet::new();
-    for copy in &held {
-        let has_gap = has_gap(tx, rooms, &devices, copy.device)?;
-        for row in rows_of(pair, copy, has_gap, now) {
-            with_copies.insert(copy.device);
-            write_new(tx, rooms, &row, now)?;
+    let held = ledger::who_holds(tx, pair.identity, pair.mailbox)?;
+    for device in ledger::device::of_mailbox(tx, pair.mailbox)? {
+        let copies = held.iter().filter(|copy| copy.device == device.id);
+        let mut rows: Vec<CopyRow> =
+            copies.flat_map(|copy| rows_of(pair, copy, device.gap, now)).collect();
+        if rows.is_empty() {
+            rows = rows_without(tx, pair, &device, now)?;
         }
-    }
-    for device in devices.iter().filter(|device| !with_copies.contains(&device.id)) {
-        let seen = held.iter().filter(|copy| copy.device == device.id);
-        let exposure = seen.fold(Exposure::default(), |all, copy| all.with(copy.exposure));
-        for row in rows_without(tx, rooms, pair, device, exposure, now)? {
-            write_new(tx, rooms, &row, now)?;
+        for row in &rows {
+            write_new(tx, rooms, row, now)?;
         }
     }
     tables::set_step(tx, pair, Work::Remove)
 }
 
-fn has_gap(
-    tx: &Tx<'_>,
-    rooms: &Rooms,
-    devices: &[DeviceFacts],
-    device: DeviceId,
-) -> Result<bool, Error> {
-    if let Some(facts) = devices.iter().find(|facts| facts.id == device) {
-        return Ok(facts.has_gap);
-    }
-    Ok(rooms.ledger.device(tx, device)?.is_some_and(|facts| facts.has_gap))
-}
-
-/// The rows of one copy the ledger knows: itself, and what a search left beside it. None when nothing of it was content.
+/// The rows of one copy the ledger knows: itself, and what a search left beside it. None when nothing of it left.
 fn rows_of(pair: &PairRow, held: &Held, has_gap: bool, now: Timestamp) -> Vec<CopyRow> {
-    let exposure = if has_gap { held.exposure.with(Exposure::GAP) } else { held.exposure };
-    if !exposure.is_content() && !has_gap {
+    if held.exposure == Exposure::NEVER && !held.open && !has_gap {
         return Vec::new();
     }
     let mut evidence = vec![Evidence::MayBeHeld];
-    let mut reason =
-        exposure.has(Exposure::ATTACHMENT).then_some(ReasonCode::AttachmentSavedPossible);
-    if !held.is_open {
+    let saved = held.exposure.contains(Exposure::ATTACHMENT);
+    let mut reason = saved.then_some(ReasonCode::AttachmentSavedPossible);
+    if !held.open {
         evidence.push(Evidence::RemovedEarlier);
         reason = Some(ReasonCode::RemovedEarlier);
-    } else if !held.is_synced {
+    } else if !held.synced {
         evidence.push(Evidence::CollectionDropped);
     }
     let at = (held.device, held.folder, held.item);
-    let mut rows = vec![row(pair, at, &evidence, exposure, reason, now)];
-    if exposure.has(Exposure::SEARCHED) {
+    let mut rows = vec![row(pair, at, &evidence, held.exposure, reason, now)];
+    if held.exposure.contains(Exposure::SEARCHED) {
         let reason = Some(ReasonCode::SearchCopy);
-        let search = row(pair, at, &[Evidence::BeyondDelete], exposure, reason, now);
+        let search = row(pair, at, &[Evidence::BeyondDelete], held.exposure, reason, now);
         rows.push(CopyRow { is_search: true, ..search });
     }
     rows
@@ -202,31 +186,26 @@ fn rows_of(pair: &PairRow, held: &Held, has_gap: bool, now: Timestamp) -> Vec<Co
 /// `Delete`, and without a copy there we can only say so.
 fn rows_without(
     tx: &Tx<'_>,
-    rooms: &Rooms,
     pair: &PairRow,
-    device: &DeviceFacts,
-    exposure: Exposure,
+    device: &Device,
     now: Timestamp,
 ) -> Result<Vec<CopyRow>, Error> {
     let nowhere = (device.id, FolderId(0), ItemNumber(0));
-    if !device.has_gap {
+    let never = Exposure::NEVER;
+    if !device.gap {
         let evidence = [Evidence::NeverSent { gap: false }];
-        return Ok(vec![row(pair, nowhere, &evidence, exposure, None, now)]);
+        return Ok(vec![row(pair, nowhere, &evidence, never, None, now)]);
     }
-    let exposure = exposure.with(Exposure::GAP);
     let reason = Some(ReasonCode::LedgerGap);
-    let copies = rooms.store.copies_in(tx, pair.identity, pair.mailbox)?;
+    let copies = in_tx::copies_in(tx, pair.identity, pair.mailbox)?;
     if copies.is_empty() {
-        return Ok(vec![row(pair, nowhere, &[Evidence::BeyondDelete], exposure, reason, now)]);
+        return Ok(vec![row(pair, nowhere, &[Evidence::BeyondDelete], never, reason, now)]);
     }
-    let at = |folder, item| (device.id, folder, item);
-    Ok(copies
-        .iter()
-        .map(|copy| {
-            let at = at(copy.folder, copy.item);
-            row(pair, at, &[Evidence::MayBeHeld], exposure, reason, now)
-        })
-        .collect())
+    let owed = |copy: &crate::mailbox::Copy| {
+        let at = (device.id, copy.folder, copy.item);
+        row(pair, at, &[Evidence::MayBeHeld], never, reason, now)
+    };
+    Ok(copies.iter().map(owed).collect())
 }
 
 fn row(
@@ -269,11 +248,11 @@ fn write_new(tx: &Tx<'_>, rooms: &Rooms, row: &CopyRow, now: Timestamp) -> Resul
         return Ok(());
     }
     retraction::note(tx, now, row, State::Fenced)?;
-    let (signals, device, folder) = (rooms.signals.clone(), row.device, row.folder);
+    let (bells, device, folder) = (rooms.bells.clone(), row.device, row.folder);
     let is_owed = row.state == State::Queued && !row.is_search;
     tx.on_commit(move || {
         if is_owed {
-            signals.wake(device, folder);
+            bells.ring_device(device, Ring::Recall(folder));
         }
         super::changed();
     });
@@ -287,15 +266,15 @@ fn sweep_device(
     device: DeviceId,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let facts = rooms.ledger.device(tx, device)?;
+    let facts = ledger::device::load(tx, device)?.filter(|device| !device.removed);
     for copy in tables::owed_on(tx, device)? {
         let since = tables::order(tx, copy.order)?.map_or(copy.updated_at, |order| order.fenced_at);
         let situation = Situation {
             state: copy.state,
             since,
             replays: copy.replays,
-            last_seen: facts.as_ref().and_then(|facts| facts.last_seen),
-            pause_p95: facts.as_ref().and_then(|facts| facts.pause_p95),
+            last_seen: facts.as_ref().map(|facts| facts.last_seen),
+            pause_p95: facts.as_ref().map(|facts| Duration::from_millis(facts.gap_p95_ms)),
             was_woken: copy.woken_at.is_some(),
         };
         match next_step(policy, now, &situation) {
@@ -310,8 +289,8 @@ fn sweep_device(
                 retraction::advance(tx, now, copy, Evidence::ResyncAsked, |_| {}).map(drop)?;
             }
             Step::Wake => {
-                let (signals, folder) = (rooms.signals.clone(), copy.folder);
-                tx.on_commit(move || signals.wake(device, folder));
+                let (bells, folder) = (rooms.bells.clone(), copy.folder);
+                tx.on_commit(move || bells.ring_device(device, Ring::Recall(folder)));
             }
             Step::Rest | Step::Nudge => {}
         }

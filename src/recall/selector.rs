@@ -4,17 +4,19 @@
 //! counts as lying in a mailbox when the store has a copy there, when a device was ever sent one from there, or when the vault took one
 //! from there: what has been deleted from the mailbox may still be on the phone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::Rooms;
-use super::facts::{Known, Stored};
+use super::cover;
 use super::reason::ReasonCode;
 use super::tables::{self, Verdict};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::ids::{IdentityId, MailboxId};
+use crate::ledger;
+use crate::mailbox::embedded::in_tx;
+use crate::message;
 
 /// Whose messages an order may take back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +34,15 @@ pub(super) struct Scope {
 /// One message under the Message-ID, and where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    pub(super) known: Known,
-    pub(super) copies: Vec<Stored>,
+    pub(super) identity: IdentityId,
+    pub(super) verified: [u8; 32],
+    pub(super) from: Option<String>,
+    pub(super) sent_at: Option<Timestamp>,
+    pub(super) delivered_at: Option<Timestamp>,
+    /// The mailbox of every copy in the store.
+    pub(super) copies: Vec<MailboxId>,
     pub(super) mailboxes: BTreeSet<MailboxId>,
     pub(super) sender_mailbox: Option<MailboxId>,
-    pub(super) outside: Vec<String>,
 }
 
 /// One of the bodies that go by a Message-ID, for the dry run: when there is more than one, somebody rewrote or forged it.
@@ -64,7 +70,6 @@ pub(super) struct Selection {
     pub(super) bodies: Vec<Body>,
     pub(super) identities: Vec<IdentityId>,
     pub(super) pairs: Vec<(IdentityId, MailboxId, Verdict)>,
-    pub(super) outside: Vec<String>,
     /// Copies in the store that will be withdrawn.
     pub(super) copies: u64,
     /// Different mailboxes that will be withdrawn from.
@@ -76,54 +81,60 @@ pub(super) struct Selection {
 }
 
 /// Everything known under a Message-ID, at this moment.
-pub(super) fn load(tx: &Tx<'_>, rooms: &Rooms, message_id: &str) -> Result<Vec<Found>, Error> {
-    let known = rooms.store.known(tx, message_id)?;
-    known.into_iter().map(|known| load_one(tx, rooms, known)).collect()
+pub(super) fn load(tx: &Tx<'_>, message_id: &str) -> Result<Vec<Found>, Error> {
+    let identities = message::with_message_id(tx, message_id, IDENTITIES_MAX)?;
+    identities.into_iter().map(|identity| load_one(tx, identity)).collect()
 }
 
-fn load_one(tx: &Tx<'_>, rooms: &Rooms, known: Known) -> Result<Found, Error> {
-    let copies = rooms.store.copies(tx, known.identity)?;
-    let mut mailboxes: BTreeSet<MailboxId> = copies.iter().map(|copy| copy.mailbox).collect();
-    mailboxes.extend(rooms.ledger.mailboxes(tx, known.identity)?);
-    mailboxes.extend(tables::sealed_mailboxes(tx, known.identity)?);
-    let sender_mailbox = match &known.from_address {
-        Some(address) => rooms.store.mailbox_of(tx, address)?,
+fn load_one(tx: &Tx<'_>, id: IdentityId) -> Result<Found, Error> {
+    let known = message::identity(tx, id)?;
+    let known = known.ok_or_else(|| Error::Corrupt(format!("identity {id} has no row")))?;
+    let copies: Vec<MailboxId> =
+        in_tx::copies_of(tx, id)?.into_iter().map(|copy| copy.mailbox).collect();
+    let mut mailboxes: BTreeSet<MailboxId> = copies.iter().copied().collect();
+    mailboxes.extend(ledger::copies(tx, id)?.into_iter().map(|copy| copy.mailbox));
+    mailboxes.extend(tables::sealed_mailboxes(tx, id)?);
+    let sender_mailbox = match &known.from {
+        Some(address) => cover::mailbox_of(tx, address)?,
         None => None,
     };
-    let outside = rooms.store.outside(tx, known.identity)?;
-    Ok(Found { known, copies, mailboxes, sender_mailbox, outside })
+    Ok(Found {
+        identity: id,
+        verified: known.verified,
+        from: known.from,
+        sent_at: known.date,
+        delivered_at: tables::delivered_at(tx, id)?,
+        copies,
+        mailboxes,
+        sender_mailbox,
+    })
 }
 
 /// Which of what was found the order covers, and how.
 pub(super) fn decide(scope: &Scope, found: &[Found]) -> Selection {
     let mut selection = Selection::default();
-    let mut outside = BTreeSet::new();
-    let mut withdrawn: BTreeMap<MailboxId, ()> = BTreeMap::new();
+    let mut withdrawn = BTreeSet::new();
     for one in found {
         let is_covered = covers(scope, one);
         selection.bodies.push(body(one, is_covered));
         if !is_covered {
             continue;
         }
-        selection.identities.push(one.known.identity);
+        let verdict = |mailbox| verdict(mailbox, one.sender_mailbox, scope.include_sender);
+        selection.identities.push(one.identity);
         selection.sender_mailbox = selection.sender_mailbox.or(one.sender_mailbox);
-        outside.extend(one.outside.iter().cloned());
         for mailbox in &one.mailboxes {
-            let verdict = verdict(*mailbox, one.sender_mailbox, scope.include_sender);
-            if verdict == Verdict::Withdraw {
-                withdrawn.insert(*mailbox, ());
+            if verdict(*mailbox) == Verdict::Withdraw {
+                withdrawn.insert(*mailbox);
             }
-            selection.pairs.push((one.known.identity, *mailbox, verdict));
+            selection.pairs.push((one.identity, *mailbox, verdict(*mailbox)));
         }
-        let is_withdrawn = |copy: &&Stored| {
-            verdict(copy.mailbox, one.sender_mailbox, scope.include_sender) == Verdict::Withdraw
-        };
-        selection.copies += one.copies.iter().filter(is_withdrawn).count() as u64;
-        let earliest = one.copies.iter().filter(is_withdrawn).map(|copy| copy.received).min();
-        selection.delivered_at = [selection.delivered_at, earliest].into_iter().flatten().min();
+        let taken = one.copies.iter().filter(|mailbox| verdict(**mailbox) == Verdict::Withdraw);
+        selection.copies += taken.count() as u64;
+        selection.delivered_at =
+            [selection.delivered_at, one.delivered_at].into_iter().flatten().min();
     }
     selection.mailboxes = withdrawn.len() as u64;
-    selection.outside = outside.into_iter().collect();
     if selection.identities.is_empty() && !found.is_empty() {
         selection.refused = Some(why_nothing(scope));
     }
@@ -151,9 +162,9 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 fn covers(scope: &Scope, found: &Found) -> bool {
-    let is_theirs = scope.from.is_none() || scope.from == found.known.from_address;
+    let is_theirs = scope.from.is_none() || scope.from == found.from;
     let is_named =
-        scope.bodies.as_ref().is_none_or(|bodies| bodies.contains(&hex(&found.known.verified)));
+        scope.bodies.as_ref().is_none_or(|bodies| bodies.contains(&hex(&found.verified)));
     let is_own = scope.own_mailbox.is_none_or(|own| found.mailboxes.contains(&own));
     is_theirs && is_named && is_own
 }
@@ -168,39 +179,33 @@ fn why_nothing(scope: &Scope) -> ReasonCode {
 
 fn body(found: &Found, is_covered: bool) -> Body {
     Body {
-        identity: found.known.identity,
-        body: hex(&found.known.verified),
-        from: found.known.from_address.clone(),
-        sent_at: found.known.sent_at,
+        identity: found.identity,
+        body: hex(&found.verified),
+        from: found.from.clone(),
+        sent_at: found.sent_at,
         copies: found.copies.len() as u64,
         mailboxes: found.mailboxes.len() as u64,
         is_covered,
     }
 }
 
+/// Bodies that may go by one Message-ID.
+const IDENTITIES_MAX: usize = 1_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{FolderId, ItemNumber};
 
     fn found(identity: i64, from: &str, mailboxes: &[i64]) -> Found {
-        let copy = |mailbox: &i64| Stored {
-            mailbox: MailboxId(*mailbox),
-            folder: FolderId(*mailbox * 10),
-            item: ItemNumber(1),
-            received: Timestamp(1_000 + *mailbox),
-        };
         Found {
-            known: Known {
-                identity: IdentityId(identity),
-                verified: [u8::try_from(identity).unwrap(); 32],
-                from_address: Some(from.to_owned()),
-                sent_at: None,
-            },
-            copies: mailboxes.iter().map(copy).collect(),
+            identity: IdentityId(identity),
+            verified: [u8::try_from(identity).unwrap(); 32],
+            from: Some(from.to_owned()),
+            sent_at: None,
+            delivered_at: Some(Timestamp(1_000 + identity)),
+            copies: mailboxes.iter().map(|mailbox| MailboxId(*mailbox)).collect(),
             mailboxes: mailboxes.iter().map(|mailbox| MailboxId(*mailbox)).collect(),
             sender_mailbox: Some(MailboxId(1)),
-            outside: vec!["x@elsewhere.example".to_owned()],
         }
     }
 
@@ -214,7 +219,7 @@ mod tests {
         let selection = decide(&anyone(), &all);
         assert_eq!((selection.copies, selection.mailboxes), (2, 2));
         assert!(selection.pairs.contains(&(IdentityId(1), MailboxId(1), Verdict::LeaveSender)));
-        assert_eq!(selection.delivered_at, Some(Timestamp(1_002)));
+        assert_eq!(selection.delivered_at, Some(Timestamp(1_001)));
         let asked = decide(&Scope { include_sender: true, ..anyone() }, &all);
         assert_eq!(asked.copies, 3);
     }

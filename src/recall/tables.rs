@@ -2,12 +2,17 @@
 //!
 //! [`fenced`] and [`standing_for`] are asked for every item that leaves: each is one look-up in a primary key.
 
-use super::facts::{Exposure, Sealed};
 use super::reason::ReasonCode;
 use super::state::State;
 use crate::clock::Timestamp;
-use crate::database::{Error, Row, Tx};
-use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
+use crate::database::{BodyHash, Error, Row, Tx};
+use crate::ids::{
+    CollectionNumber, DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId,
+};
+use crate::ledger::Exposure;
+use crate::mailbox::embedded::Body;
+use crate::mailbox::embedded::in_tx::RemovedCopy;
+use crate::mailbox::{Flag, FolderKind};
 use crate::params;
 
 /// The order that covers the message as it lies in this mailbox, if one does.
@@ -19,28 +24,30 @@ pub fn fenced(
     tx.one(FENCED, params![identity, mailbox], |row| row.get(0))
 }
 
-/// The orders that stand for this Message-ID and sender: the copy is to be bound to them by `bind_late` before it leaves.
-pub fn standing_for(
+/// An order that stands for a Message-ID, as far as it decides about a copy met later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stands {
+    pub(super) order: OrderId,
+    pub(super) include_sender: bool,
+    pub(super) sender_mailbox: Option<MailboxId>,
+}
+
+/// The orders that stand for this message: by Message-ID and sender, and by body where they named bodies.
+pub(super) fn standing_for(
     tx: &Tx<'_>,
     message_id: &str,
     from: Option<&str>,
+    identity: IdentityId,
     now: Timestamp,
-) -> Result<Vec<OrderId>, Error> {
-    tx.all(STANDING_FOR, params![message_id, from, now, STANDING_MAX], |row| row.get(0))
+) -> Result<Vec<Stands>, Error> {
+    tx.all(STANDING_FOR, params![message_id, from, now, identity, STANDING_MAX], |row| {
+        Ok(Stands { order: row.get(0)?, include_sender: row.get(1)?, sender_mailbox: row.get(2)? })
+    })
 }
 
 /// Whether any order is open; when none is, nothing needs to be asked per item.
 pub fn any_fence(tx: &Tx<'_>) -> Result<bool, Error> {
     Ok(tx.one(ANY_OPEN, params![], |_| Ok(()))?.is_some())
-}
-
-/// All pairs under a fence, for the board in memory at start; `after` is the last one of the page before.
-pub fn fences(
-    tx: &Tx<'_>,
-    after: (IdentityId, MailboxId),
-    limit: usize,
-) -> Result<Vec<(IdentityId, MailboxId)>, Error> {
-    tx.all(FENCES, params![after.0, after.1, limit], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// One row of `orders`.
@@ -66,6 +73,7 @@ pub(super) struct OrderRow {
     pub(super) copies: u64,
     pub(super) cancelled_at: Option<Timestamp>,
     pub(super) cancelled_by: Option<String>,
+    pub(super) is_listed: bool,
 }
 
 /// Writes an order with the next free number, whatever `order.id` says.
@@ -291,7 +299,7 @@ pub(super) fn insert_copy(tx: &Tx<'_>, copy: &CopyRow) -> Result<bool, Error> {
         copy.identity,
         copy.mailbox,
         copy.state.number(),
-        copy.exposure.0,
+        copy.exposure.bits(),
         copy.acked_at,
         copy.reason.map(ReasonCode::text),
         copy.updated_at
@@ -309,7 +317,7 @@ pub(super) fn update_copy(tx: &Tx<'_>, copy: &CopyRow) -> Result<(), Error> {
         copy.order,
         copy.identity,
         copy.state.number(),
-        copy.exposure.0,
+        copy.exposure.bits(),
         copy.first_seq,
         copy.sent_seq,
         copy.sent_at,
@@ -395,6 +403,33 @@ pub(super) fn devices_owed(
     tx.all(DEVICES_OWED, params![after, limit], |row| row.get(0))
 }
 
+/// Orders whose recipients outside have not been listed yet.
+pub(super) fn orders_unlisted(tx: &Tx<'_>) -> Result<Vec<OrderId>, Error> {
+    tx.all(ORDERS_UNLISTED, params![STANDING_MAX], |row| row.get(0))
+}
+
+pub(super) fn set_listed(tx: &Tx<'_>, order: OrderId) -> Result<(), Error> {
+    tx.execute(SET_LISTED, params![order]).map(drop)
+}
+
+/// How many mailboxes this installation has.
+pub(super) fn mailboxes(tx: &Tx<'_>) -> Result<u64, Error> {
+    Ok(tx.one(MAILBOXES, params![], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// When the first copy that is still there arrived.
+pub(super) fn delivered_at(tx: &Tx<'_>, identity: IdentityId) -> Result<Option<Timestamp>, Error> {
+    Ok(tx.one(DELIVERED_AT, params![identity], |row| row.get(0))?.flatten())
+}
+
+/// Any copy of a message that the vault ever sealed.
+pub(super) fn sealed_somewhere(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+) -> Result<Option<RemovedCopy>, Error> {
+    tx.one(SEALED_SOMEWHERE, params![identity], read_sealed)
+}
+
 pub(super) fn insert_outside(
     tx: &Tx<'_>,
     order: OrderId,
@@ -408,28 +443,49 @@ pub(super) fn outside(tx: &Tx<'_>, order: OrderId) -> Result<Vec<String>, Error>
     tx.all(OUTSIDE, params![order, PAIRS_MAX], |row| row.get(0))
 }
 
-/// Seals a copy; it has to be removed from the store in the same transaction.
+/// What of a sealed copy is only needed to put it back.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct KeptState {
+    folder_parent: CollectionNumber,
+    folder_name: String,
+    folder_kind: FolderKind,
+    read: bool,
+    flag: Option<Flag>,
+    categories: Vec<String>,
+    verb: u8,
+    verb_at: Option<Timestamp>,
+    draft: bool,
+}
+
+/// Seals a copy that was removed from the store in this transaction.
 pub(super) fn seal(
     tx: &Tx<'_>,
-    sealed: &Sealed,
+    removed: &RemovedCopy,
     order: OrderId,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let kept = KeptState {
+        folder_parent: removed.folder_parent,
+        folder_name: removed.folder_name.clone(),
+        folder_kind: removed.folder_kind,
+        read: removed.read,
+        flag: removed.flag.clone(),
+        categories: removed.categories.clone(),
+        verb: removed.verb,
+        verb_at: removed.verb_at,
+        draft: removed.draft,
+    };
+    let kept = serde_json::to_string(&kept).map_err(|error| Error::Corrupt(error.to_string()))?;
     let values = params![
-        sealed.folder,
-        sealed.item,
-        sealed.mailbox,
-        sealed.identity,
+        removed.folder,
+        removed.item,
+        removed.mailbox,
+        removed.identity,
         order,
-        &sealed.body_hash,
-        sealed.size,
-        sealed.received,
-        sealed.is_read,
-        sealed.flag.as_ref(),
-        &sealed.categories,
-        sealed.verb,
-        sealed.verb_at,
-        sealed.is_draft,
+        removed.body.hash,
+        removed.body.size,
+        removed.received,
+        kept,
         now
     ];
     tx.execute(SEAL, values).map(drop)
@@ -440,7 +496,7 @@ pub(super) fn sealed(
     tx: &Tx<'_>,
     identity: IdentityId,
     mailbox: MailboxId,
-) -> Result<Vec<Sealed>, Error> {
+) -> Result<Vec<RemovedCopy>, Error> {
     tx.all(SEALED, params![identity, mailbox, COPIES_MAX], read_sealed)
 }
 
@@ -452,7 +508,7 @@ pub(super) fn sealed_mailboxes(tx: &Tx<'_>, identity: IdentityId) -> Result<Vec<
 /// Marks a sealed copy as put back; says whether it was still sealed.
 pub(super) fn unseal(
     tx: &Tx<'_>,
-    sealed: &Sealed,
+    sealed: &RemovedCopy,
     to: (FolderId, ItemNumber),
     now: Timestamp,
 ) -> Result<bool, Error> {
@@ -464,11 +520,6 @@ pub(super) fn unseal(
 pub(super) fn vault_counts(tx: &Tx<'_>, order: OrderId) -> Result<(u64, u64), Error> {
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
     Ok(tx.one(VAULT_COUNTS, params![order], read)?.unwrap_or((0, 0)))
-}
-
-/// Whether the vault needs this body: it must not be collected.
-pub fn body_is_sealed(tx: &Tx<'_>, body_hash: &[u8; 32]) -> Result<bool, Error> {
-    Ok(tx.one(BODY_IS_SEALED, params![body_hash], |_| Ok(()))?.is_some())
 }
 
 fn kind(is_search: bool) -> i64 {
@@ -497,6 +548,7 @@ fn read_order(row: &Row<'_>) -> Result<OrderRow, Error> {
         cancelled_at: row.get(17)?,
         cancelled_by: row.get(18)?,
         sender_mailbox: row.get(19)?,
+        is_listed: row.get(20)?,
     })
 }
 
@@ -524,7 +576,7 @@ fn read_copy(row: &Row<'_>) -> Result<CopyRow, Error> {
         identity: row.get(5)?,
         mailbox: row.get(6)?,
         state,
-        exposure: Exposure(row.get(8)?),
+        exposure: Exposure::from_bits(row.get(8)?),
         first_seq: row.get(9)?,
         sent_seq: row.get(10)?,
         sent_at: row.get(11)?,
@@ -537,21 +589,26 @@ fn read_copy(row: &Row<'_>) -> Result<CopyRow, Error> {
     })
 }
 
-fn read_sealed(row: &Row<'_>) -> Result<Sealed, Error> {
-    Ok(Sealed {
+fn read_sealed(row: &Row<'_>) -> Result<RemovedCopy, Error> {
+    let kept: String = row.get(7)?;
+    let kept: KeptState =
+        serde_json::from_str(&kept).map_err(|error| Error::Corrupt(error.to_string()))?;
+    Ok(RemovedCopy {
         folder: row.get(0)?,
         item: row.get(1)?,
         mailbox: row.get(2)?,
         identity: row.get(3)?,
-        body_hash: row.get(4)?,
-        size: row.get(5)?,
+        body: Body { hash: row.get::<BodyHash>(4)?, size: row.get(5)? },
         received: row.get(6)?,
-        is_read: row.get(7)?,
-        flag: row.get(8)?,
-        categories: row.get(9)?,
-        verb: row.get(10)?,
-        verb_at: row.get(11)?,
-        is_draft: row.get(12)?,
+        folder_parent: kept.folder_parent,
+        folder_name: kept.folder_name,
+        folder_kind: kept.folder_kind,
+        read: kept.read,
+        flag: kept.flag,
+        categories: kept.categories,
+        verb: kept.verb,
+        verb_at: kept.verb_at,
+        draft: kept.draft,
     })
 }
 
@@ -568,23 +625,24 @@ const FOLDERS_MAX: usize = 10_000;
 
 const FENCED: &str = "SELECT order_id FROM pairs WHERE identity_id = ?1 AND mailbox_id = ?2 AND is_fenced = 1 \
     ORDER BY order_id LIMIT 1";
-const FENCES: &str = "SELECT DISTINCT identity_id, mailbox_id FROM pairs \
-    WHERE (identity_id > ?1 OR (identity_id = ?1 AND mailbox_id > ?2)) AND is_fenced = 1 \
-    ORDER BY identity_id, mailbox_id LIMIT ?3";
-const STANDING_FOR: &str = "SELECT order_id FROM standing WHERE message_id = ?1 \
-    AND (from_address IS NULL OR from_address = ?2) AND stands_until > ?3 ORDER BY order_id LIMIT ?4";
+const STANDING_FOR: &str = "SELECT standing.order_id, orders.include_sender, orders.sender_mailbox FROM standing \
+    JOIN orders ON orders.id = standing.order_id WHERE standing.message_id = ?1 \
+    AND (standing.from_address IS NULL OR standing.from_address = ?2) AND standing.stands_until > ?3 \
+    AND (orders.is_exact = 0 OR EXISTS (SELECT 1 FROM order_identities \
+        WHERE order_identities.order_id = orders.id AND order_identities.identity_id = ?4)) \
+    ORDER BY standing.order_id LIMIT ?5";
 const ANY_OPEN: &str = "SELECT id FROM orders WHERE state = 1 LIMIT 1";
 
 const NEXT_ORDER: &str = "SELECT COALESCE(MAX(id), 0) + 1 FROM orders";
 const INSERT_ORDER: &str = "INSERT INTO orders (id, asked_by, is_sender, second, idempotency_key, fingerprint, message_id, \
-    from_address, reason, include_sender, is_exact, state, delivered_at, asked_at, fenced_at, stands_until, copies, sender_mailbox) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12, ?13, ?14, ?15, ?16, ?17)";
+    from_address, reason, include_sender, is_exact, state, delivered_at, asked_at, fenced_at, stands_until, copies, sender_mailbox, is_listed) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12, ?13, ?14, ?15, ?16, ?17, 0)";
 macro_rules! select_order {
     ($rest:literal) => {
         concat!(
             "SELECT id, asked_by, is_sender, second, idempotency_key, fingerprint, message_id, from_address, reason, ",
             "include_sender, is_exact, state, delivered_at, asked_at, fenced_at, stands_until, copies, cancelled_at, ",
-            "cancelled_by, sender_mailbox FROM orders ",
+            "cancelled_by, sender_mailbox, is_listed FROM orders ",
             $rest
         )
     };
@@ -670,20 +728,24 @@ const FOLDERS_OWED: &str = "SELECT DISTINCT folder_id FROM retractions WHERE dev
 const DEVICES_OWED: &str = "SELECT DISTINCT device_id FROM retractions WHERE device_id > ?1 \
     AND state IN (4, 5, 7, 8, 9, 15, 17, 18) ORDER BY device_id LIMIT ?2";
 
+const ORDERS_UNLISTED: &str = "SELECT id FROM orders WHERE is_listed = 0 ORDER BY id LIMIT ?1";
+const SET_LISTED: &str = "UPDATE orders SET is_listed = 1 WHERE id = ?1";
 const INSERT_OUTSIDE: &str = "INSERT INTO outside (order_id, address, since) VALUES (?1, ?2, ?3) \
     ON CONFLICT (order_id, address) DO NOTHING";
 const OUTSIDE: &str = "SELECT address FROM outside WHERE order_id = ?1 ORDER BY address LIMIT ?2";
 
 const SEAL: &str = "INSERT INTO vault (folder_id, item, mailbox_id, identity_id, order_id, body_hash, size, received_at, \
-    is_read, flag, categories, verb, verb_at, is_draft, sealed_at) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-const SEALED: &str = "SELECT folder_id, item, mailbox_id, identity_id, body_hash, size, received_at, is_read, flag, \
-    categories, verb, verb_at, is_draft FROM vault \
+    kept, sealed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+const SEALED: &str = "SELECT folder_id, item, mailbox_id, identity_id, body_hash, size, received_at, kept FROM vault \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND restored_at IS NULL ORDER BY folder_id, item LIMIT ?3";
+const SEALED_SOMEWHERE: &str = "SELECT folder_id, item, mailbox_id, identity_id, body_hash, size, received_at, kept FROM vault \
+    WHERE identity_id = ?1 ORDER BY sealed_at DESC LIMIT 1";
 const SEALED_MAILBOXES: &str =
     "SELECT DISTINCT mailbox_id FROM vault WHERE identity_id = ?1 AND restored_at IS NULL LIMIT ?2";
 const UNSEAL: &str = "UPDATE vault SET restored_at = ?3, restored_folder = ?4, restored_item = ?5 \
     WHERE folder_id = ?1 AND item = ?2 AND restored_at IS NULL";
 const VAULT_COUNTS: &str = "SELECT COUNT(*), COUNT(restored_at) FROM vault WHERE order_id = ?1";
-const BODY_IS_SEALED: &str =
-    "SELECT 1 FROM vault WHERE body_hash = ?1 AND restored_at IS NULL LIMIT 1";
+/// Of the store's tables: how large the installation is, and when a message first arrived.
+const MAILBOXES: &str = "SELECT COUNT(*) FROM mailboxes";
+const DELIVERED_AT: &str =
+    "SELECT MIN(received_at) FROM messages WHERE identity_id = ?1 AND deleted = 0";

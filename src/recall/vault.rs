@@ -3,11 +3,13 @@
 //! A copy is sealed and removed in one transaction, so it is never in neither place nor in both; and put back and marked in one
 //! transaction, so a crash restores it once. Sealing is the condition of removal, copy by copy, never of the fence.
 
-use super::Rooms;
 use super::tables::{self, PairRow, Work};
+use super::{RecallError, Rooms};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
-use crate::database::{Error, Tx};
+use crate::database::Tx;
+use crate::mailbox::Copy;
+use crate::mailbox::embedded::in_tx;
 
 /// Seals and removes every copy of the pair's message from every folder of its mailbox. Answers how many.
 pub(super) fn take_out(
@@ -15,11 +17,10 @@ pub(super) fn take_out(
     rooms: &Rooms,
     pair: &PairRow,
     now: Timestamp,
-) -> Result<usize, Error> {
+) -> Result<usize, RecallError> {
     let mut taken = 0;
-    for copy in rooms.store.copies_in(tx, pair.identity, pair.mailbox)? {
-        let Some(sealed) = rooms.store.take(tx, &copy, now)? else { continue };
-        tables::seal(tx, &sealed, pair.order, now)?;
+    for copy in in_tx::copies_in(tx, pair.identity, pair.mailbox)? {
+        seal(tx, rooms, pair, &copy, now)?;
         let event = Event::new("copy.sealed")
             .id("order", pair.order)
             .id("identity", pair.identity)
@@ -41,31 +42,40 @@ pub(super) fn put_back(
     rooms: &Rooms,
     pair: &PairRow,
     now: Timestamp,
-) -> Result<usize, Error> {
+) -> Result<usize, RecallError> {
     tables::set_step(tx, pair, Work::Restored)?;
     tx.on_commit(super::changed);
     if tables::fenced(tx, pair.identity, pair.mailbox)?.is_some() {
         return Ok(0);
     }
-    for copy in rooms.store.copies_in(tx, pair.identity, pair.mailbox)? {
-        if let Some(sealed) = rooms.store.take(tx, &copy, now)? {
-            tables::seal(tx, &sealed, pair.order, now)?;
-        }
+    for copy in in_tx::copies_in(tx, pair.identity, pair.mailbox)? {
+        seal(tx, rooms, pair, &copy, now)?;
     }
     let mut restored = 0;
     for sealed in tables::sealed(tx, pair.identity, pair.mailbox)? {
-        let to = rooms.store.put_back(tx, &sealed, now)?;
-        if !tables::unseal(tx, &sealed, to, now)? {
-            continue;
-        }
+        let to = in_tx::restore(tx, &rooms.store, &sealed)?;
+        tables::unseal(tx, &sealed, (to.folder, to.item), now)?;
         let event = Event::new("copy.restored")
             .id("order", pair.order)
             .id("identity", pair.identity)
             .id("mailbox", pair.mailbox)
-            .id("folder", to.0)
-            .id("item", to.1);
+            .id("folder", to.folder)
+            .id("item", to.item);
         audit::note(tx, now, &event)?;
         restored += 1;
     }
     Ok(restored)
+}
+
+/// Out of its folder and into the vault, in this transaction.
+fn seal(
+    tx: &Tx<'_>,
+    rooms: &Rooms,
+    pair: &PairRow,
+    copy: &Copy,
+    now: Timestamp,
+) -> Result<(), RecallError> {
+    let removed = in_tx::remove(tx, &rooms.store, copy.folder, copy.item)?;
+    tables::seal(tx, &removed, pair.order, now)?;
+    Ok(())
 }

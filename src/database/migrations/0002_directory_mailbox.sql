@@ -82,7 +82,7 @@ CREATE TABLE messages (
 );
 CREATE UNIQUE INDEX messages_by_change ON messages (folder_id, change_seq);
 CREATE INDEX messages_by_time ON messages (folder_id, received_at, item) WHERE deleted = 0;
-CREATE INDEX messages_by_identity ON messages (identity_id) WHERE deleted = 0;
+CREATE INDEX messages_by_identity ON messages (identity_id, folder_id) WHERE deleted = 0;
 
 -- Tokens that make a repeated append harmless.
 CREATE TABLE appended_once (

@@ -90,7 +90,7 @@ CREATE TABLE copies (
     mailbox_id  BIGINT NOT NULL,
     folder_id   BIGINT NOT NULL,
     item        BIGINT NOT NULL,
-    PRIMARY KEY (identity_id, folder_id, item)
+    PRIMARY KEY (identity_id, mailbox_id, folder_id, item)
 ) WITHOUT ROWID;
 CREATE INDEX copies_by_place ON copies (folder_id, item);
 

@@ -20,11 +20,13 @@ CREATE TABLE orders (
     fenced_at       BIGINT NOT NULL,  -- T2
     stands_until    BIGINT NOT NULL,  -- late copies bind until then; what is bound stays bound
     copies          BIGINT NOT NULL,  -- in the store at the fence
+    is_listed       BIGINT NOT NULL,  -- 1: recipients outside have been listed
     cancelled_at    BIGINT,
     cancelled_by    TEXT,
     UNIQUE (asked_by, idempotency_key)
 );
 CREATE INDEX orders_by_state ON orders (state, id);
+CREATE INDEX orders_unlisted ON orders (id) WHERE is_listed = 0;
 
 CREATE TABLE order_identities (
     order_id    BIGINT NOT NULL REFERENCES orders (id),
@@ -92,7 +94,7 @@ CREATE TABLE outside (
     PRIMARY KEY (order_id, address)
 );
 
--- Copies taken out of the store, whole enough to be put back.
+-- Copies taken out of the store, whole enough to be put back; body_refs keeps their bodies.
 CREATE TABLE vault (
     folder_id       BIGINT NOT NULL,
     item            BIGINT NOT NULL,
@@ -102,12 +104,7 @@ CREATE TABLE vault (
     body_hash       BLOB   NOT NULL,
     size            BIGINT NOT NULL,
     received_at     BIGINT NOT NULL,
-    is_read         BIGINT NOT NULL,
-    flag            BLOB,
-    categories      TEXT   NOT NULL,
-    verb            BIGINT NOT NULL,
-    verb_at         BIGINT,
-    is_draft        BIGINT NOT NULL,
+    kept            TEXT   NOT NULL,  -- JSON: where its folder was, read, flag, categories, verb, draft
     sealed_at       BIGINT NOT NULL,
     restored_at     BIGINT,
     restored_folder BIGINT,
@@ -116,4 +113,3 @@ CREATE TABLE vault (
 );
 CREATE INDEX vault_by_pair ON vault (identity_id, mailbox_id);
 CREATE INDEX vault_by_order ON vault (order_id);
-CREATE INDEX vault_by_body ON vault (body_hash) WHERE restored_at IS NULL;

@@ -333,6 +333,15 @@ pub fn copies_of(tx: &Tx<'_>, identity: IdentityId) -> Result<Vec<Copy>, Error> 
     tx.all(tables::COPIES_BY_IDENTITY, params![identity], read_copy)
 }
 
+/// Every copy of exactly this message in one mailbox; the cost does not grow with the other mailboxes that have it.
+pub fn copies_in(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+    mailbox: MailboxId,
+) -> Result<Vec<Copy>, Error> {
+    tx.all(tables::COPIES_IN_MAILBOX, params![identity, mailbox], read_copy)
+}
+
 /// The folder and item a token led to before, while it is remembered.
 fn appended_before(
     tx: &Tx<'_>,

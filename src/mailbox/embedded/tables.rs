@@ -108,6 +108,10 @@ pub(super) const COPIES_BY_IDENTITY: &str = "SELECT f.mailbox_id, m.folder_id, m
     WHERE m.identity_id = ?1 AND m.deleted = 0 AND f.deleted = 0 \
     ORDER BY f.mailbox_id, m.folder_id, m.item";
 
+pub(super) const COPIES_IN_MAILBOX: &str = "SELECT ?2, folder_id, item, identity_id FROM messages \
+    WHERE identity_id = ?1 AND folder_id IN (SELECT id FROM folders WHERE mailbox_id = ?2 AND deleted = 0) \
+    AND deleted = 0 ORDER BY folder_id, item";
+
 pub(super) const FIND_ONCE: &str = "SELECT folder_id, item FROM appended_once \
     WHERE mailbox_id = ?1 AND token = ?2 AND made_at >= ?3";
 
