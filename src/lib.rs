@@ -14,6 +14,7 @@ pub mod ids;
 pub mod ledger;
 pub mod mailbox;
 pub mod message;
+pub mod push;
 pub mod recall;
 pub mod secret;
 pub mod sync;
