@@ -97,6 +97,10 @@ impl Error {
             Self::Limit { .. } if command == CommandName::ItemOperations => {
                 item_operations::TOO_LARGE
             }
+            // [MS-ASCMD] 2.2.3.92: an InstanceId that is no time has a status of its own.
+            Self::Schema { problem: Problem::DateTime, .. } if command.has_instances() => {
+                common::INVALID_DATE_TIME
+            }
             _ => command.protocol_error(),
         }
     }

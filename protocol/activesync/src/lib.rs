@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
+pub mod check;
 pub mod code_pages;
 pub mod command;
 pub mod document;

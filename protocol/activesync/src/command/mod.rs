@@ -194,6 +194,11 @@ impl CommandName {
         Self::ALL.iter().copied().find(|name| name.root() == Some(root))
     }
 
+    /// Whether its requests name occurrences of recurring items by their times.
+    pub fn has_instances(self) -> bool {
+        matches!(self, Self::MeetingResponse | Self::SmartForward | Self::SmartReply)
+    }
+
     /// The top-level status that says that a request breaks the command's rules
     /// ([MS-ASCMD] 2.2.3.177); the common 103 where the command has none of its own.
     pub fn protocol_error(self) -> Status {

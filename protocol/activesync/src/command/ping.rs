@@ -59,7 +59,7 @@ impl Document for Request {
         let mut request = Self::default();
         while let Some(tag) = cursor.next_child()? {
             match tag {
-                HEARTBEAT_INTERVAL => Field::read(&mut request.heartbeat_s, cursor)?,
+                HEARTBEAT_INTERVAL => cursor.once(&mut request.heartbeat_s, read_interval)?,
                 FOLDERS => cursor.once(&mut request.folders, read_folders)?,
                 _ => return cursor.misplaced(),
             }
@@ -80,6 +80,13 @@ impl Document for Request {
             }
         });
     }
+}
+
+/// Consumes an interval; one below zero or without end is out of bounds, not malformed
+/// ([MS-ASCMD] 2.2.3.88.1), so it is read as the nearest there is.
+fn read_interval(cursor: &mut Cursor<'_>) -> Result<u32> {
+    let seconds = cursor.number::<i64>()?.clamp(0, u32::MAX.into());
+    u32::try_from(seconds).map_err(|_| cursor.problem(Problem::Value))
 }
 
 fn read_folders(cursor: &mut Cursor<'_>) -> Result<Vec<Folder>> {
@@ -198,6 +205,16 @@ mod tests {
         assert_eq!(comes_back(V14_1, &Request::default()), b"\x03\x01\x6A\x00\x00\x0D\x05");
         comes_back(V14_1, &Request { heartbeat_s: Some(60), folders: None });
         comes_back(V14_1, &Request { heartbeat_s: None, folders: Some(vec![]) });
+    }
+
+    #[test]
+    fn an_impossible_interval_is_out_of_bounds() {
+        for (text, seconds) in [("-100", 0), ("0", 0), ("4294967296", u32::MAX)] {
+            let xml =
+                format!("<Ping xmlns='Ping'><HeartbeatInterval>{text}</HeartbeatInterval></Ping>");
+            let request = decoded::<Request>(V14_1, &xml).unwrap();
+            assert_eq!(request.heartbeat_s, Some(seconds), "{text}");
+        }
     }
 
     #[test]
