@@ -12,7 +12,7 @@ use activesync::item::body::{BodyPreference, BodyType};
 use activesync::item::email::{Email, Flag};
 use activesync::status::Status;
 use activesync::types::{
-    ByteRange, ClassName, ClientId, CollectionId, FileReference, ServerId, SyncKey,
+    ClassName, ClientId, CollectionId, FileReference, RangeText, ServerId, SyncKey,
 };
 
 use crate::exchange::Exchange;
@@ -273,7 +273,7 @@ impl Phone {
     /// Fetches an attachment, or a range of its octets (first and last, both inclusive).
     pub fn fetch_attachment(&self, reference: &str, range: Option<(u32, u32)>) -> Exchange {
         let options = range.map(|(first, last)| item_operations::FetchOptions {
-            range: Some(ByteRange { first, last }),
+            range: RangeText::new(format!("{first}-{last}")).ok(),
             ..item_operations::FetchOptions::default()
         });
         self.item_operations(item_operations::Fetch {
