@@ -426,3 +426,6 @@ const SENDER_AGE_MAX: Duration = Duration::from_hours(24 * 14);
 const STANDS_DAYS: u32 = 30;
 /// A year at most.
 const STANDS_DAYS_MAX: u32 = 366;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! Cancelling: everything comes back as it was, once.
+
+use super::*;
+
+#[tokio::test]
+async fn copies_come_back_with_flags_folder_and_date_under_new_numbers_exactly_once() {
+    let house = House::new().await;
+    let raw = mail("m", "fine after all");
+    let inbox = house.delivers(2, FolderKind::Inbox, &raw).await;
+    let junk = house.delivers(2, FolderKind::Junk, &raw).await;
+    let before = house.store.items(inbox.0, &[inbox.1]).await.unwrap()[0].clone();
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    assert!(house.live("m").await.is_empty());
+    house.recall.cancel(order, admin("root")).await.unwrap();
+    let house = house.crashes();
+    house.recall.work_off().await.unwrap();
+    let house = house.crashes();
+    house.recall.work_off().await.unwrap();
+    house.recall.cancel(order, admin("root")).await.unwrap();
+    house.recall.work_off().await.unwrap();
+    let live = house.live("m").await;
+    assert_eq!(live.len(), 2, "once each");
+    assert!(live.iter().any(|(_, folder, item)| *folder == inbox.0.0 && *item > inbox.1.0));
+    assert!(live.iter().any(|(_, folder, _)| *folder == junk.0.0));
+    let now = live.iter().find(|(_, folder, _)| *folder == inbox.0.0).unwrap();
+    let (item, octets) = house.store.read(inbox.0, ItemNumber(now.2)).await.unwrap();
+    assert_eq!(octets, raw);
+    assert_eq!(
+        (item.received, item.read, &item.flag, &item.categories),
+        (before.received, before.read, &before.flag, &before.categories)
+    );
+    let coverage = house.recall.coverage(order).await.unwrap();
+    assert_eq!((coverage.sealed, coverage.restored), (2, 2));
+    assert_eq!(coverage.order.state, "cancelled");
+    assert_eq!(house.audited(order, "copy.restored"), 2);
+}
+
+#[tokio::test]
+async fn two_orders_over_one_copy_need_two_cancellations() {
+    let house = House::new().await;
+    house.delivers(2, FolderKind::Inbox, &mail("m", "x")).await;
+    let first = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    let second = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    let fenced = |house: &House| {
+        house.write(|tx| {
+            let identity = message::with_message_id(tx, "m@a.example", 9)?[0];
+            covers(tx, identity, MailboxId(2), START)
+        })
+    };
+    house.recall.cancel(first, admin("root")).await.unwrap();
+    house.recall.work_off().await.unwrap();
+    assert_eq!(fenced(&house), Some(second));
+    assert!(house.live("m").await.is_empty());
+    house.recall.cancel(second, admin("root")).await.unwrap();
+    house.recall.work_off().await.unwrap();
+    assert_eq!(fenced(&house), None);
+    assert_eq!(house.live("m").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_cancellation_before_the_worker_came_gives_phones_a_new_item() {
+    let house = House::new().await;
+    let at = house.delivers(2, FolderKind::Inbox, &mail("m", "x")).await;
+    let order = house.orders("m").await;
+    house.recall.cancel(order, admin("root")).await.unwrap();
+    house.recall.work_off().await.unwrap();
+    let live = house.live("m").await;
+    assert_eq!(live.len(), 1);
+    assert!(live[0].2 > at.1.0, "phones have passed over the old one");
+}
+
+#[tokio::test]
+async fn a_cancelled_copy_is_owed_no_delete_and_does_not_stand() {
+    let house = House::new().await;
+    let at = house.delivers(2, FolderKind::Inbox, &mail("m", "x")).await;
+    let phone = house.phone(2, "p");
+    house.holds(phone, 2, at, whole());
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    house.recall.cancel(order, admin("root")).await.unwrap();
+    house.recall.work_off().await.unwrap();
+    assert!(house.due(phone, at.0).is_empty());
+    assert_eq!(house.states(order).await, [(phone, State::Cancelled)]);
+    house.delivers(3, FolderKind::Inbox, &mail("m", "x")).await;
+    house.recall.work_off().await.unwrap();
+    assert_eq!(house.live("m").await.len(), 2);
+}
