@@ -1,12 +1,13 @@
 //! Retract: an Exchange ActiveSync gateway that takes mail back from phones.
 //!
 //! The rooms, from the ground up; each uses any room below it, siblings stay strangers:
-//! [`ids`], [`clock`], [`secret`], [`message`], [`directory`], [`mailbox`], [`eas`].
+//! [`ids`], [`clock`], [`secret`], [`message`], [`directory`], [`mailbox`], [`delivery`], [`eas`].
 
 pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod database;
+pub mod delivery;
 pub mod directory;
 pub mod eas;
 pub mod failpoint;

@@ -70,14 +70,19 @@ pub fn release(tx: &Tx<'_>, store: &Embedded, hash: BodyHash, holder: Holder) ->
         Some(_) => tx.execute(tables::LOWER_HOLD, key)?,
     };
     if tx.one(tables::IS_HELD, params![hash], |_| Ok(()))?.is_none() {
-        let bodies = store.bodies().clone();
-        tx.on_commit(move || {
-            if let Err(error) = bodies.remove(hash) {
-                tracing::warn!(%hash, %error, "a body nobody needs stays until the next start");
-            }
-        });
+        remove_after(tx, store, hash);
     }
     Ok(())
+}
+
+/// Has a body's file removed after the commit, unless somebody has pinned it meanwhile.
+pub(super) fn remove_after(tx: &Tx<'_>, store: &Embedded, hash: BodyHash) {
+    let bodies = store.bodies().clone();
+    tx.on_commit(move || {
+        if let Err(error) = bodies.remove(hash) {
+            tracing::warn!(%hash, %error, "a body nobody needs stays until the next start");
+        }
+    });
 }
 
 /// Passes a need on from one holder to another, so that the body is never without one.

@@ -105,6 +105,35 @@ impl Embedded {
         Ok(Kept::new(pin, size))
     }
 
+    /// Runs a job that names a kept body; the body stays pinned until the job has been answered, also when the caller stops
+    /// waiting. If nobody needs the body afterwards, it goes.
+    pub async fn write_with<T: Send + 'static>(
+        &self,
+        kept: Kept,
+        job: impl Fn(&Tx<'_>, &Embedded, Body) -> Result<T, MailboxError> + Send + 'static,
+    ) -> Result<T, MailboxError> {
+        let hash = kept.body().hash;
+        let result = self.write(move |tx, store| job(tx, store, kept.body())).await;
+        self.discard_unneeded(hash).await;
+        result
+    }
+
+    /// Removes a body that no row names: refused mail must not fill the disk until the next start.
+    async fn discard_unneeded(&self, hash: BodyHash) {
+        if self.read_job(move |tx| Ok(in_tx::is_held(tx, hash)?)).await.unwrap_or(true) {
+            return;
+        }
+        let removed = self.write(move |tx, store| {
+            if !in_tx::is_held(tx, hash)? {
+                bodies::remove_after(tx, store, hash);
+            }
+            Ok(())
+        });
+        if let Err(error) = removed.await {
+            tracing::warn!(%hash, %error, "a body nobody needs stays until the next start");
+        }
+    }
+
     /// The octets of a kept body: sealed copies are read here.
     pub async fn octets(&self, hash: BodyHash) -> Result<Bytes, MailboxError> {
         Ok(self.0.bodies.load(hash).await?)
@@ -213,9 +242,8 @@ impl Embedded {
         let identity = Identity::of_raw(&raw);
         let kept = self.keep(raw).await?;
         let now = self.0.clock.now();
-        // The job owns the pin: it lasts even when the caller stops waiting.
-        self.write(move |tx, store| {
-            in_tx::append(tx, store, folder, kept.body(), &identity, &arrival, now)
+        self.write_with(kept, move |tx, store, body| {
+            in_tx::append(tx, store, folder, body, &identity, &arrival, now)
         })
         .await
     }
@@ -228,8 +256,8 @@ impl Embedded {
     ) -> Result<u64, MailboxError> {
         let identity = Identity::of_raw(&raw);
         let kept = self.keep(raw).await?;
-        self.write(move |tx, store| {
-            in_tx::replace_draft(tx, store, folder, item, kept.body(), &identity)
+        self.write_with(kept, move |tx, store, body| {
+            in_tx::replace_draft(tx, store, folder, item, body, &identity)
         })
         .await
     }

@@ -1,0 +1,34 @@
+//! How mail comes and goes, durable on both sides.
+//!
+//! ```text
+//!   mail server ─LMTP─► Lmtp ─► Postman ─► Inbox            (250 only after the commit)
+//!   phone ─► Outbox (row + Sent Items, one commit) ─► worker ─┬─► Postman ─► Inbox of a local recipient
+//!                                                             └─► Relay ─► the world;   for good refused ─► a note in the Inbox
+//! ```
+//!
+//! - **No mail is lost:** what was answered with 250, or accepted from a phone, is on the disk.
+//! - **A local copy is delivered once:** recipient's state and Inbox change in one transaction.
+//! - **A relayed mail is sent twice only if we cannot know:** the relay took it and its answer, or our commit, was lost. It has the
+//!   same Message-ID then, and is counted.
+//! - A phone that repeats a ClientId is told the first result for 14 days.
+
+mod bounce;
+mod lines;
+mod lmtp;
+mod outbox;
+mod postman;
+mod relay;
+mod submit;
+mod tables;
+
+pub use lmtp::{Lmtp, LmtpSettings};
+pub use outbox::{Outbox, OutboxCounts, OutboxId, OutboxSettings, RecipientState, withdraw};
+pub use postman::Postman;
+pub use relay::{Offer, Relay, RelaySettings, Security};
+pub use submit::{ClientKey, Submission, SubmitError, Submitted};
+
+/// The most recipients of one mail, in either direction.
+pub const RECIPIENTS_MAX: usize = 500;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Submission: a phone's mail is accepted in one commit: outbox, Sent Items, and what the phone will be told should it ask again.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::lines::has_bare_line_end;
+use super::outbox::OutboxId;
+use super::{Outbox, RECIPIENTS_MAX, tables};
+use crate::clock::Timestamp;
+use crate::database::{Error, Tx};
+use crate::directory;
+use crate::failpoint;
+use crate::ids::{DeviceId, FolderId, ItemNumber, UserId};
+use crate::mailbox::embedded::in_tx::{self, hold};
+use crate::mailbox::embedded::{Body, Embedded, Holder};
+use crate::mailbox::{Arrival, FolderKind, MailboxError};
+use crate::message::{self, Identity};
+use crate::params;
+
+/// What a phone names its request by, so that it can repeat it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientKey {
+    device: DeviceId,
+    id: String,
+    kept: Duration,
+}
+
+/// A mail to send, ready down to the last octet ([`message::compose`]).
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// Whose mail it is.
+    pub user: UserId,
+    /// What the phone names its request by.
+    pub client: Option<ClientKey>,
+    /// The envelope sender.
+    pub sender: String,
+    /// The mail, lines ended by CR LF.
+    pub raw: Bytes,
+    /// The envelope recipients.
+    pub recipients: Vec<String>,
+    /// Does a copy go to Sent Items?
+    pub save_in_sent: bool,
+}
+
+/// What became of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    /// The mail in the outbox.
+    pub outbox: OutboxId,
+    /// The copy in Sent Items.
+    pub sent: Option<(FolderId, ItemNumber)>,
+    /// Was it submitted before, under the same [`ClientKey`]? Then nothing new has happened.
+    pub repeated: bool,
+}
+
+/// Why a mail was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// It is to nobody.
+    #[error("no recipients")]
+    NoRecipients,
+    /// It is to more than [`RECIPIENTS_MAX`].
+    #[error("too many recipients")]
+    TooManyRecipients,
+    /// Its lines do not end with CR LF.
+    #[error("a line does not end with CR LF")]
+    BareLineEnd,
+    /// The store did not take it.
+    #[error(transparent)]
+    Mailbox(#[from] MailboxError),
+}
+
+impl ClientKey {
+    /// A ClientId ([MS-ASCMD] 2.2.3.27); remembered for 14 days.
+    pub fn new(device: DeviceId, client_id: &str) -> ClientKey {
+        ClientKey { device, id: format!("id:{client_id}"), kept: days(14) }
+    }
+
+    /// The SHA-256 of what was sent, for versions without ClientId; remembered for a day.
+    pub fn of_content(device: DeviceId, sha256: [u8; 32]) -> ClientKey {
+        let id = format!("sha256:{}", crate::database::BodyHash(sha256));
+        ClientKey { device, id, kept: days(1) }
+    }
+}
+
+impl Outbox {
+    /// Accepts a mail: when this answers, it is on the disk and on its way, or it was already.
+    pub async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
+        let recipients = distinct(&submission.recipients);
+        match recipients.len() {
+            0 => return Err(SubmitError::NoRecipients),
+            1..=RECIPIENTS_MAX => (),
+            _ => return Err(SubmitError::TooManyRecipients),
+        }
+        if has_bare_line_end(&submission.raw) {
+            return Err(SubmitError::BareLineEnd);
+        }
+        let now = self.clock().now();
+        let (user, client) = (submission.user, submission.client.clone());
+        let asked = move |tx: &Tx<'_>| earlier(tx, user, client.as_ref(), now);
+        let known: Result<_, Error> = self.store().database().read(asked).await;
+        if let Some(known) = known.map_err(MailboxError::from)? {
+            return Ok(known);
+        }
+        let identity = Identity::of_raw(&submission.raw);
+        let kept = self.store().keep(submission.raw.clone()).await?;
+        let submission = Submission { recipients, ..submission };
+        let job = move |tx: &Tx<'_>, store: &Embedded, body: Body| {
+            submit_in(tx, store, &submission, body, &identity, now)
+        };
+        let submitted = self.store().write_with(kept, job).await?;
+        failpoint!("outbox.after_submit");
+        self.wake();
+        Ok(submitted)
+    }
+}
+
+/// Submits inside a transaction; the body has been kept before, the worker is woken by the caller after the commit.
+pub(super) fn submit_in(
+    tx: &Tx<'_>,
+    store: &Embedded,
+    submission: &Submission,
+    body: Body,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<Submitted, MailboxError> {
+    // The twin of this request may have been committed since we looked.
+    if let Some(known) = earlier(tx, submission.user, submission.client.as_ref(), now)? {
+        return Ok(known);
+    }
+    let id = message::register(tx, identity)?;
+    let (user, sender) = (submission.user, &submission.sender);
+    let row = params![user, sender, id, body.hash, body.size, now];
+    let outbox: Option<i64> = tx.one(tables::INSERT_OUTBOX, row, |row| row.get(0))?;
+    let outbox = outbox.ok_or_else(|| MailboxError::Ours("an outbox row without id".to_owned()))?;
+    hold(tx, body.hash, Holder::Outbox)?;
+    for recipient in &submission.recipients {
+        let local = directory::resolve(tx, recipient)?.map(|user| user.id);
+        tx.execute(tables::INSERT_RECIPIENT, params![outbox, recipient, local, now])?;
+    }
+    let sent = match submission.save_in_sent {
+        true => Some(save_in_sent(tx, store, user, body, identity, now)?),
+        false => None,
+    };
+    if let Some(client) = &submission.client {
+        tx.execute(tables::FORGET_RESULTS, params![now, FORGET_ROWS])?;
+        let (folder, item) = sent.unzip();
+        let until = now.after(client.kept);
+        let row = params![user, client.device, &client.id, outbox, folder, item, until];
+        tx.execute(tables::REMEMBER_RESULT, row)?;
+    }
+    Ok(Submitted { outbox: OutboxId(outbox), sent, repeated: false })
+}
+
+fn save_in_sent(
+    tx: &Tx<'_>,
+    store: &Embedded,
+    user: UserId,
+    body: Body,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<(FolderId, ItemNumber), MailboxError> {
+    let mailbox = in_tx::mailbox_of(tx, user)?;
+    let folder = in_tx::standard_folder(tx, mailbox, FolderKind::SentItems)?;
+    let arrival = Arrival { received: now, read: true, ..Arrival::default() };
+    let item = in_tx::append(tx, store, folder.id, body, identity, &arrival, now)?;
+    Ok((folder.id, item))
+}
+
+/// What the same request was told before.
+fn earlier(
+    tx: &Tx<'_>,
+    user: UserId,
+    client: Option<&ClientKey>,
+    now: Timestamp,
+) -> Result<Option<Submitted>, Error> {
+    let Some(client) = client else { return Ok(None) };
+    tx.one(tables::FIND_RESULT, params![user, client.device, &client.id, now], |row| {
+        let (folder, item): (Option<FolderId>, Option<ItemNumber>) = (row.get(1)?, row.get(2)?);
+        Ok(Submitted { outbox: OutboxId(row.get(0)?), sent: folder.zip(item), repeated: true })
+    })
+}
+
+/// The recipients without repetitions, in their order; the domain has no case, and a local part that differs only in case is one too.
+fn distinct(recipients: &[String]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let trimmed = recipients.iter().map(|recipient| recipient.trim().to_owned());
+    trimmed
+        .filter(|recipient| !recipient.is_empty() && seen.insert(recipient.to_lowercase()))
+        .collect()
+}
+
+fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 24 * 60 * 60)
+}
+
+/// Old results removed for each new one: more than come in.
+const FORGET_ROWS: usize = 8;
