@@ -16,6 +16,8 @@
 mod error;
 mod news;
 mod plan;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod upload;
 mod view;
