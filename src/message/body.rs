@@ -1,4 +1,4 @@
-//! Bodies in the shape a phone asked for: which format, how much of it, and a preview ([MS-ASAIRS] 3.2.5.1).
+//! Bodies in the shape a phone asked for: which format, how much of it, and a preview ([MS-ASAIRS] 2.2.2.12).
 
 use super::{Message, Native, charset, html, quote, utf8};
 

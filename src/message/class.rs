@@ -1,4 +1,4 @@
-//! The message class: what kind of mail it is, in the words phones know ([MS-ASEMAIL] 2.2.2.50).
+//! The message class: what kind of mail it is, in the words phones know ([MS-ASEMAIL] 2.2.2.49).
 
 use super::Message;
 use super::headers::Header;

@@ -1,8 +1,8 @@
 //! What a message is: octets that came from anywhere, read without ever failing on their contents.
 //!
-//! Pure: no clock, no socket, no wire types, and no database but for the register of identities. [`Message::parse`] makes one pass over the octets and keeps
-//! offsets; bodies and attachments are decoded when asked for. Whatever a stranger wrote, what leaves here is clean UTF-8
-//! within stated limits; broken MIME degrades, and only a size over [`SIZE_MAX`] is refused.
+//! Pure: no clock, no socket, no wire types, and no database but for the register of identities. [`Message::parse`] makes
+//! one pass over the octets and keeps offsets; bodies and attachments are decoded when asked for. Whatever a stranger wrote,
+//! what leaves here is clean UTF-8 within stated limits; broken MIME degrades, and only a size over [`SIZE_MAX`] is refused.
 //!
 //! [`Identity`] says whether two copies are the same message, [`body`] shapes content the way a phone asked for it,
 //! [`compose`] makes mail out of what phones send.

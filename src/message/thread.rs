@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::Message;
 use crate::clock::Timestamp;
 
-/// Sixteen octets that are the same for all messages of a conversation, in every folder ([MS-ASCON] 2.2.2.1).
+/// Sixteen octets that are the same for all messages of a conversation, in every folder ([MS-ASEMAIL] 2.2.2.21).
 ///
 /// The root of a thread is the first of References, else In-Reply-To, else the message itself by its Message-ID; a message
 /// without any of these belongs to its subject, reply prefixes and case left aside.
@@ -24,7 +24,7 @@ pub fn conversation_id(message: &Message) -> [u8; 16] {
     id
 }
 
-/// Where the message stands in its conversation: five octets of time, five more per reply level ([MS-ASCON] 2.2.2.3).
+/// Where the message stands in its conversation: five octets of time, five more per reply level ([MS-ASCON] 2.2.2.4).
 ///
 /// From Thread-Index where the message has a valid one, else the header alone, made from the date.
 pub fn conversation_index(message: &Message) -> Vec<u8> {

@@ -182,7 +182,7 @@ impl Message {
         thread::topic(&self.subject()).to_owned()
     }
 
-    /// The class phones use to choose an icon and a view ([MS-ASEMAIL] 2.2.2.50).
+    /// The class phones use to choose an icon and a view ([MS-ASEMAIL] 2.2.2.49).
     pub fn message_class(&self) -> &'static str {
         class::of(self)
     }

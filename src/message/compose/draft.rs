@@ -7,7 +7,7 @@ use super::entity::Entity;
 use super::prepare::{Sender, author};
 use crate::clock::Timestamp;
 
-/// A mail that is being written ([MS-ASEMAIL] 3.1.5.3).
+/// A mail that is being written ([MS-ASEMAIL] 2.2.2.42).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
     /// Whose draft it is.
