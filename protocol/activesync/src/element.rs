@@ -298,7 +298,9 @@ impl Subtree {
                 Token::Start { tag, .. } => Piece::Start(tag),
                 Token::End if cursor.depth() < depth => break,
                 Token::End => Piece::End,
+                Token::Text(text) if text.bytes().is_empty() => continue,
                 Token::Text(text) => Piece::Text(text.to_str_lossy().into_owned()),
+                Token::Opaque([]) => continue,
                 Token::Opaque(octets) => Piece::Opaque(octets.to_vec()),
                 Token::Entity(_) => return Err(cursor.problem(Problem::Content)),
             });

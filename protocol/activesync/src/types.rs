@@ -36,9 +36,13 @@ macro_rules! text_type {
             /// The longest value, in characters.
             pub const CHARS_MAX: usize = $limit;
 
-            /// Takes a text that is not too long.
+            /// Takes a text that is not too long and has no control characters, which XML cannot
+            /// carry and nobody means.
             pub fn new(text: impl Into<Box<str>>) -> Result<Self, Invalid> {
                 let text = text.into();
+                if text.chars().any(char::is_control) {
+                    return Err(Invalid::Spelling);
+                }
                 let fits = text.len() <= $limit || text.chars().count() <= $limit;
                 if fits { Ok(Self(text)) } else { Err(Invalid::TooLong) }
             }

@@ -162,8 +162,10 @@ impl Document for Request {
         while let Some(tag) = cursor.next_child()? {
             match tag {
                 tags::COLLECTIONS => cursor.once(&mut collections, read_collections)?,
-                tags::WAIT => Field::read(&mut request.wait_min, cursor)?,
-                tags::HEARTBEAT_INTERVAL => Field::read(&mut request.heartbeat_interval_s, cursor)?,
+                tags::WAIT => cursor.once(&mut request.wait_min, read_wait)?,
+                tags::HEARTBEAT_INTERVAL => {
+                    cursor.once(&mut request.heartbeat_interval_s, read_wait)?;
+                }
                 tags::WINDOW_SIZE => Field::read(&mut request.window_size, cursor)?,
                 tags::PARTIAL => Field::read(&mut request.partial, cursor)?,
                 _ => return cursor.misplaced(),
@@ -195,6 +197,12 @@ impl Document for Request {
         encoder.opt_number(tags::WINDOW_SIZE, self.window_size);
         encoder.flag(tags::PARTIAL, self.partial);
     }
+}
+
+/// A time to wait. What is below zero is below every limit, and is answered as such.
+fn read_wait(cursor: &mut Cursor<'_>) -> Result<u32> {
+    let wait = cursor.number::<i64>()?;
+    Ok(wait.clamp(0, i64::from(u32::MAX)) as u32)
 }
 
 /// The collections; some phones send an empty list as a heartbeat when every folder is off.
