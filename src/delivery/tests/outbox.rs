@@ -9,6 +9,7 @@ use crate::delivery::tables;
 use crate::ids::DeviceId;
 use crate::message::Identity;
 use crate::params;
+use crate::secret::Secret;
 
 struct Rig {
     house: House,
@@ -304,4 +305,31 @@ async fn a_hundred_and_one_are_offered_in_two_mails() {
     rig.sends("m", &all).await;
     let sizes: Vec<usize> = rig.relay.saw().iter().map(|seen| seen.to.len()).collect();
     assert_eq!(sizes, [100, 1]);
+}
+
+#[tokio::test]
+async fn the_way_to_the_relay_is_protected() {
+    let (relay, authority) = FakeRelay::start_tls().await;
+    let over_tls = RelaySettings {
+        credentials: Some(("ann".into(), Secret::new("secret word".into()))),
+        authority_pem: Some(authority),
+        ..RelaySettings::new("localhost", relay.port, Security::Tls)
+    };
+    let send = async |settings: &RelaySettings| {
+        let to = ["eve@x.example".to_owned()];
+        Relay::new(settings.clone()).offer("ann@a.example", &to, &mail("m")).await.remove(0)
+    };
+    assert_eq!(send(&over_tls).await, Offer::Taken("2.0.0 taken".into()));
+    let wrong = RelaySettings {
+        credentials: Some(("ann".into(), Secret::new("other word".into()))),
+        ..over_tls.clone()
+    };
+    assert!(matches!(send(&wrong).await, Offer::Later(why) if why.contains("5.7.8")));
+    let unknown = RelaySettings { authority_pem: None, ..over_tls.clone() };
+    assert!(matches!(send(&unknown).await, Offer::Later(_)), "nobody vouches for it");
+    let plain = FakeRelay::start().await;
+    let stripped =
+        RelaySettings { port: plain.port, security: Security::StartTls, ..over_tls.clone() };
+    assert!(matches!(send(&stripped).await, Offer::Later(_)), "STARTTLS was taken out");
+    assert!(plain.saw().is_empty() && relay.saw().len() == 1);
 }

@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+
+/// What a client can be: a socket, or TLS over one.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// How the relay behaves from now on.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +45,25 @@ pub(super) struct FakeRelay {
 
 impl FakeRelay {
     pub(super) async fn start() -> FakeRelay {
+        FakeRelay::listen(None).await
+    }
+
+    /// A relay that speaks TLS from the first byte, as `localhost`; with the PEM of whoever vouches for it.
+    pub(super) async fn start_tls() -> (FakeRelay, Vec<u8>) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        (FakeRelay::listen(Some(acceptor)).await, made.cert.pem().into_bytes())
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>) -> FakeRelay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let relay = FakeRelay {
             port: listener.local_addr().unwrap().port(),
@@ -51,8 +76,15 @@ impl FakeRelay {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let manners = manners.lock().clone();
-                let (seen, saw) = (Arc::clone(&seen), Arc::clone(&saw));
+                let (seen, saw, tls) = (Arc::clone(&seen), Arc::clone(&saw), tls.clone());
                 tokio::spawn(async move {
+                    let stream: Box<dyn Stream> = match tls {
+                        None => Box::new(stream),
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => Box::new(stream),
+                            Err(_) => return,
+                        },
+                    };
                     // A client that goes away in the middle is part of the story.
                     let _story = serve(stream, manners, &seen, &saw).await;
                 });
@@ -71,7 +103,7 @@ impl FakeRelay {
 }
 
 async fn serve(
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     manners: Manners,
     seen: &Mutex<Vec<Seen>>,
     saw: &Notify,
@@ -91,7 +123,10 @@ async fn serve(
         }
         let line = line.trim_end().to_owned();
         let reply = match line.get(..4).unwrap_or("") {
-            "EHLO" => "250-relay\r\n250 8BITMIME",
+            "EHLO" => "250-relay\r\n250-AUTH PLAIN\r\n250 8BITMIME",
+            // \0ann\0secret word
+            "AUTH" if line == "AUTH PLAIN AGFubgBzZWNyZXQgd29yZA==" => "235 2.7.0 welcome",
+            "AUTH" => "535 5.7.8 wrong",
             "MAIL" => {
                 mail.from = line;
                 manners.to_mail.unwrap_or("250 ok")
@@ -120,7 +155,7 @@ async fn serve(
     }
 }
 
-async fn data(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
+async fn data(stream: &mut BufReader<Box<dyn Stream>>) -> std::io::Result<String> {
     let mut data = String::new();
     loop {
         let mut line = String::new();
@@ -132,6 +167,7 @@ async fn data(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
     }
 }
 
-async fn say(stream: &mut BufReader<TcpStream>, line: &str) -> std::io::Result<()> {
-    stream.write_all(format!("{line}\r\n").as_bytes()).await
+async fn say(stream: &mut BufReader<Box<dyn Stream>>, line: &str) -> std::io::Result<()> {
+    stream.write_all(format!("{line}\r\n").as_bytes()).await?;
+    stream.flush().await
 }
