@@ -29,7 +29,8 @@ pub fn covers(
     Ok(standing_over(tx, identity, mailbox, now)?.first().copied())
 }
 
-/// Binds a copy to every order that stands for its Message-ID, before it reaches any device. Answers whether an order covers it.
+/// Binds a copy to every order that stands for its Message-ID, before it reaches any device, and has it taken out of the store where its
+/// mailbox is fenced already. Answers whether an order covers it.
 pub fn bind_late(
     tx: &Tx<'_>,
     board: &FenceBoard,
@@ -37,11 +38,14 @@ pub fn bind_late(
     mailbox: MailboxId,
     now: Timestamp,
 ) -> Result<bool, Error> {
+    let fenced = tables::fenced(tx, identity, mailbox)?;
+    if let Some(order) = fenced {
+        tables::reopen_pair(tx, order, identity, mailbox)?;
+    }
     let orders = standing_over(tx, identity, mailbox, now)?;
     for order in &orders {
         tables::insert_identity(tx, *order, identity)?;
         if !tables::insert_pair(tx, *order, identity, mailbox, Verdict::Withdraw, now)? {
-            tables::reopen_pair(tx, *order, identity, mailbox)?;
             continue;
         }
         let event = Event::new("order.bound").id("order", *order).id("identity", identity);
@@ -49,10 +53,11 @@ pub fn bind_late(
         let board = board.clone();
         tx.on_commit(move || board.fence([(identity, mailbox)]));
     }
-    if !orders.is_empty() {
+    let is_covered = fenced.is_some() || !orders.is_empty();
+    if is_covered {
         tx.on_commit(super::work);
     }
-    Ok(!orders.is_empty())
+    Ok(is_covered)
 }
 
 /// The store's hook: every arrival is bound in its own transaction.

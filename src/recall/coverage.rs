@@ -52,7 +52,7 @@ pub struct OrderView {
 /// How we know what a row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Evidence {
+pub enum Grade {
     /// Our own committed act.
     WeDid,
     /// The client spoke the protocol.
@@ -92,7 +92,7 @@ pub struct PairView {
     /// The worst copy's state.
     pub state: State,
     /// How we know.
-    pub evidence: Evidence,
+    pub evidence: Grade,
     /// Copies on the device.
     pub copies: u32,
     /// The worst copy's folder, when it has one.
@@ -295,16 +295,16 @@ pub(super) fn device_name(device: &Device) -> String {
 }
 
 /// How we know a state.
-pub(super) fn grade(state: State) -> Evidence {
+pub(super) fn grade(state: State) -> Grade {
     match state {
         State::Prevented | State::Sent | State::Cancelled | State::WipeSent | State::Blocked => {
-            Evidence::WeDid
+            Grade::WeDid
         }
         State::Acknowledged | State::Resynced | State::WipeAcked | State::WipeRefused => {
-            Evidence::ClientClaimed
+            Grade::ClientClaimed
         }
-        State::WipeCorroborated => Evidence::Circumstantial,
-        _ => Evidence::None,
+        State::WipeCorroborated => Grade::Circumstantial,
+        _ => Grade::None,
     }
 }
 

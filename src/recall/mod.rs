@@ -42,7 +42,7 @@ use tokio::sync::watch;
 
 pub use cover::{arrivals, bind_late, covers};
 pub use coverage::{
-    CANNOT_KNOW, Coverage, Evidence, OrderView, PairView, RecipientResult, RecipientView,
+    CANNOT_KNOW, Coverage, Grade, OrderView, PairView, RecipientResult, RecipientView,
 };
 pub use enforce::{Policy, Situation, Step, deletes_max, may_nudge, next_step, silent_after};
 pub use order::{Actor, OrderRefused, OrderRequest, SecondPerson, normal_message_id};
@@ -55,6 +55,7 @@ pub use tables::{Verdict, any_fence};
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Database, Error, Tx};
 use crate::directory;
+use crate::failpoint;
 use crate::ids::UserId;
 use crate::ids::{DeviceId, IdentityId, MailboxId, OrderId};
 use crate::ledger::{self, Device, Exposure};
@@ -231,6 +232,7 @@ impl Recall {
             .db
             .write_first(move |tx| order::place(tx, &rooms, &limits, &ask, clock.now()))
             .await?;
+        failpoint!("recall.before_answer");
         if placed.is_new {
             tracing::info!(order = placed.id.0, "an order is fenced");
         }

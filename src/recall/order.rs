@@ -14,6 +14,7 @@ use super::{Limits, RecallError, Rooms};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
+use crate::failpoint;
 use crate::ids::{IdentityId, MailboxId, OrderId, UserId};
 
 /// Who orders.
@@ -127,6 +128,7 @@ pub(super) fn place(
     let id = record(tx, ask, limits, message_id, &selection, now)?;
     note(tx, id, ask, &selection, now)?;
     announce(tx, rooms, &selection);
+    failpoint!("recall.order_written");
     Ok(Placed { id, is_new: true })
 }
 
@@ -207,6 +209,7 @@ pub(super) fn cancel(
     let copies = tables::cancel_copies(tx, id, now)?;
     let event = Event::new("order.cancelled").id("order", id).id("copies", copies);
     audit::note(tx, now, &event.personal("by", by.name()))?;
+    failpoint!("recall.cancel_written");
     // The board counts: what another order covers stays on it.
     let board = rooms.board.clone();
     let is_withdrawn = |pair: &&tables::PairRow| pair.verdict == Verdict::Withdraw;

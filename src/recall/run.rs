@@ -13,6 +13,7 @@ use super::tables::{self, CopyRow, PairRow, Work};
 use super::{Recall, RecallError, Rooms, vault};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
+use crate::failpoint;
 use crate::ids::{DeviceId, FolderId, ItemNumber};
 use crate::ledger::{self, Device, Exposure, Held};
 use crate::mailbox::embedded::in_tx;
@@ -21,10 +22,11 @@ use crate::push::Ring;
 impl Recall {
     /// Does everything that is due now: looks up devices, removes, restores. Safe to call at any time, by several at once.
     pub async fn work_off(&self) -> Result<(), RecallError> {
+        // What phones wait for goes first.
+        while self.batch(Work::Expand).await? > 0 {}
         self.list_outside().await?;
-        for work in [Work::Expand, Work::Remove, Work::Restore] {
-            while self.batch(work).await? > 0 {}
-        }
+        while self.batch(Work::Remove).await? > 0 {}
+        while self.batch(Work::Restore).await? > 0 {}
         Ok(())
     }
 
@@ -155,6 +157,7 @@ fn expand(tx: &Tx<'_>, rooms: &Rooms, pair: &PairRow, now: Timestamp) -> Result<
             write_new(tx, rooms, row, now)?;
         }
     }
+    failpoint!("recall.expanded");
     tables::set_step(tx, pair, Work::Remove)
 }
 

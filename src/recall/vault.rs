@@ -8,6 +8,7 @@ use super::{RecallError, Rooms};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::Tx;
+use crate::failpoint;
 use crate::mailbox::Copy;
 use crate::mailbox::embedded::in_tx;
 
@@ -30,6 +31,7 @@ pub(super) fn take_out(
         audit::note(tx, now, &event)?;
         taken += 1;
     }
+    failpoint!("recall.copies_sealed");
     tables::set_step(tx, pair, Work::Done)?;
     tx.on_commit(super::changed);
     Ok(taken)
@@ -64,6 +66,7 @@ pub(super) fn put_back(
         audit::note(tx, now, &event)?;
         restored += 1;
     }
+    failpoint!("recall.copies_restored");
     Ok(restored)
 }
 

@@ -42,7 +42,7 @@ async fn one_phone_never_had_it_and_the_other_lets_go() {
     );
     let pair = &coverage.devices[0];
     assert_eq!((pair.delete_key, pair.acknowledged_key), (Some(7), Some(7)));
-    assert_eq!((pair.exposure.as_str(), pair.evidence), ("H B", Evidence::ClientClaimed));
+    assert_eq!((pair.exposure.as_str(), pair.evidence), ("H B", Grade::ClientClaimed));
     assert_eq!(house.audited(order, "retraction"), 4, "two first states, sent, acknowledged");
     assert_eq!(house.audited(order, "copy.sealed"), 2);
 }

@@ -150,6 +150,21 @@ async fn a_message_not_seen_yet_is_bound_before_any_device_can_hear_of_it() {
     assert_eq!(house.live("m").await.len(), 3, "an order does not stand for ever");
 }
 
+#[tokio::test]
+async fn a_copy_that_comes_back_into_a_fenced_mailbox_is_taken_out_again() {
+    let house = House::new().await;
+    house.delivers(2, FolderKind::Inbox, &mail("m", "x")).await;
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    house.delivers(2, FolderKind::Junk, &mail("m", "x")).await;
+    house.recall.work_off().await.unwrap();
+    house.clock.advance(Duration::from_hours(24 * 31));
+    house.delivers(2, FolderKind::Inbox, &mail("m", "x")).await;
+    house.recall.work_off().await.unwrap();
+    assert!(house.live("m").await.is_empty());
+    assert_eq!(house.audited(order, "copy.sealed"), 3);
+}
+
 /// Replaces text in octets.
 trait ReplaceFrom {
     fn replace_from(self, old: &str, new: &str) -> Vec<u8>;
