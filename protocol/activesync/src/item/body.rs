@@ -161,10 +161,10 @@ fields! {
         truncated: Option<bool> = base::TRUNCATED,
         /// The data.
         data: Option<Content> = base::DATA,
-        /// In a multipart answer, the part that holds the data instead.
-        part: Option<u32> = item_operations::PART,
         /// The beginning as plain text, for lists.
         preview: Option<String> = base::PREVIEW,
+        /// In a multipart answer, the part that holds the data instead.
+        part: Option<u32> = item_operations::PART,
     }
 }
 

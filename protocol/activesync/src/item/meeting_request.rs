@@ -41,12 +41,12 @@ fields! {
         time_zone: Option<String> = email::TIME_ZONE,
         /// What names the meeting, up to 14.1, as base64.
         global_obj_id: Option<String> = email::GLOBAL_OBJ_ID,
-        /// What names the meeting, from 16.0.
-        uid: Option<String> = calendar::UID,
         /// Whether another time may not be proposed.
         disallow_new_time_proposal: Option<u8> = email::DISALLOW_NEW_TIME_PROPOSAL,
         /// 1 request, 2 full update, 3 informational, 4 outdated, 5 copy, 6 delegated.
         meeting_message_type: Option<u8> = email2::MEETING_MESSAGE_TYPE,
+        /// What names the meeting, from 16.0.
+        uid: Option<String> = calendar::UID,
         /// The begin that an attendee proposes.
         proposed_start_time: Option<CompactDateTime> = meeting_response::PROPOSED_START_TIME,
         /// The end that an attendee proposes.

@@ -31,6 +31,9 @@ pub fn window(window_size: Option<u32>) -> u32 {
 }
 
 #[cfg(test)]
+mod quirks;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

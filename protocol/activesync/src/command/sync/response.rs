@@ -306,8 +306,8 @@ impl ServerCommand {
             Self::SoftDelete { server_id } => (tags::SOFT_DELETE, server_id, None, None),
         };
         encoder.container(tag, |encoder| {
-            encoder.text(tags::SERVER_ID, server_id);
             encoder.opt_text(tags::CLASS, class);
+            encoder.text(tags::SERVER_ID, server_id);
             if let Some(data) = data {
                 data.write(encoder, tags::APPLICATION_DATA);
             }
