@@ -171,7 +171,8 @@ impl Document for Request {
                 _ => return cursor.misplaced(),
             }
         }
-        let alone = collections.is_none()
+        request.collections = collections.unwrap_or_default();
+        let alone = request.collections.is_empty()
             && request.wait_min.is_none()
             && request.heartbeat_interval_s.is_none()
             && request.window_size.is_none();
@@ -180,7 +181,6 @@ impl Document for Request {
         if (request.partial && alone) || two_waits {
             return Err(cursor.problem(Problem::Combination));
         }
-        request.collections = collections.unwrap_or_default();
         Ok(request)
     }
 
