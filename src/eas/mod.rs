@@ -14,6 +14,7 @@
 //! only as [`Body::Released`], and its gate is asked before every chunk; every read, write, wait and buffer has a limit.
 
 pub mod basic;
+pub mod convert;
 mod endpoint;
 mod parking;
 pub mod tls;

@@ -19,6 +19,10 @@ impl Field {
         raw[self.name.clone()].eq_ignore_ascii_case(name.as_bytes())
     }
 
+    pub(crate) fn name<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        &raw[self.name.clone()]
+    }
+
     pub(crate) fn value<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
         &raw[self.value.clone()]
     }

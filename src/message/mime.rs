@@ -21,6 +21,8 @@ pub(crate) struct Part {
     pub(crate) body: Range<usize>,
     /// Content-Type: type/subtype in lower case and its parameters.
     pub(crate) media: Structured,
+    /// Whether `media` is what the header says, and not a default or what a limit made of it.
+    pub(crate) media_is_stated: bool,
     /// Content-Disposition.
     pub(crate) disposition: Structured,
     pub(crate) encoding: Encoding,
@@ -30,7 +32,8 @@ impl Part {
     fn parse(raw: &[u8], header: Header, parent: Option<usize>, default_type: &str) -> Part {
         let structured = |name| header.find(raw, name).map(|value| Structured::parse(value, None));
         let mut media = structured("content-type").unwrap_or_default();
-        if !media.token.contains('/') {
+        let media_is_stated = media.token.contains('/');
+        if !media_is_stated {
             media.token = default_type.to_owned();
         }
         let encoding = header.find(raw, "content-transfer-encoding");
@@ -39,6 +42,7 @@ impl Part {
             children: Vec::new(),
             body: header.body_start..raw.len(),
             media,
+            media_is_stated,
             disposition: structured("content-disposition").unwrap_or_default(),
             encoding: encoding
                 .map_or(Encoding::Identity, |value| Encoding::parse(&text(value, None))),
@@ -82,6 +86,7 @@ pub(crate) fn scan(raw: &[u8]) -> Vec<Part> {
     for part in &mut parts {
         if part.is_multipart() && part.children.is_empty() {
             part.media.token = "text/plain".to_owned();
+            part.media_is_stated = false;
         }
     }
     parts
@@ -146,6 +151,7 @@ impl Scanner<'_> {
             _ => {
                 if part.is_multipart() && self.open.len() >= DEPTH_MAX {
                     part.media.token = "application/octet-stream".to_owned();
+                    part.media_is_stated = false;
                 }
                 self.leaf = Some(index);
             }

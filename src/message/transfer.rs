@@ -79,10 +79,14 @@ fn flush(out: &mut Vec<u8>, group: u32, bits: u32) {
 }
 
 fn base64_size(written: &[u8]) -> usize {
-    if memchr::memchr(b'=', written).is_some_and(|at| written.len() - at > PADDING_TAIL) {
+    let is_sixtet = |octet: &&u8| SIXTETS[usize::from(**octet)] < 64;
+    if let Some(padding) = memchr::memchr(b'=', written)
+        && written[padding..].iter().any(|octet| is_sixtet(&octet))
+    {
+        // Joined pieces: their groups end where their padding is.
         return base64(written).len();
     }
-    let sixtets = written.iter().filter(|octet| SIXTETS[usize::from(**octet)] < 64).count();
+    let sixtets = written.iter().filter(is_sixtet).count();
     sixtets / 4 * 3 + [0, 0, 1, 2][sixtets % 4]
 }
 
@@ -170,9 +174,6 @@ pub(crate) fn write_quoted_printable(text: &[u8], out: &mut Vec<u8>) {
 }
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
-
-/// Octets after the first `=` that can still be padding and a line end; more than that means joined pieces.
-const PADDING_TAIL: usize = 8;
 
 /// The value of each base64 character, 255 for all others.
 const SIXTETS: [u8; 256] = {

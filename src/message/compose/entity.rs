@@ -2,9 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::super::mime::Part;
 use super::super::write::{parameter, text_part};
-use super::super::{html, transfer};
+use super::super::{Attachment, Message, html, transfer};
 use super::File;
 
 /// A node of the tree.
@@ -40,15 +39,27 @@ impl Entity {
         around("mixed", around("related", self, inline), files)
     }
 
-    /// A part of another message.
-    pub(super) fn copy(raw: &[u8], part: &Part) -> Entity {
+    /// An attachment of another message. What its place there said of it is stated, so that it means the same anywhere.
+    pub(super) fn copy(message: &Message, attachment: &Attachment) -> Entity {
+        let (raw, part) = (message.raw(), &message.parts()[attachment.part]);
+        let is_attached = attachment.inline || part.disposition.token == "attachment";
         let mut copied = Vec::with_capacity(part.body.len() + 256);
-        for field in &part.header.fields {
-            let name = &raw[field.name.clone()];
-            if name.len() > 8 && name[..8].eq_ignore_ascii_case(b"content-") {
+        if !part.media_is_stated {
+            copied.extend_from_slice(format!("Content-Type: {}\r\n", part.media.token).as_bytes());
+        }
+        for field in part.header.fields.iter().filter(|field| is_content(field.name(raw))) {
+            let is_replaced = (field.is(raw, "content-type") && !part.media_is_stated)
+                || (field.is(raw, "content-disposition") && !is_attached);
+            if !is_replaced {
                 copied.extend_from_slice(field.whole(raw));
                 copied.extend_from_slice(b"\r\n");
             }
+        }
+        if !is_attached {
+            let name = parameter("filename", &attachment.display_name);
+            copied.extend_from_slice(
+                format!("Content-Disposition: attachment;\r\n {name}\r\n").as_bytes(),
+            );
         }
         copied.extend_from_slice(b"\r\n");
         copied.extend_from_slice(part.body(raw));
@@ -116,6 +127,11 @@ impl Entity {
 /// The inside of a plain text as the HTML of a new message.
 pub(super) fn html_of(plain: &str) -> String {
     html::document(plain)
+}
+
+/// Whether a field belongs to an entity rather than to the message around it.
+pub(super) fn is_content(name: &[u8]) -> bool {
+    name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"))
 }
 
 /// A boundary nobody can have written before: a hash of everything in the message.

@@ -109,6 +109,9 @@ fn recipients(message: &Message) -> Result<Vec<String>, Unsendable> {
 
 /// A Message-ID that is one, and that other systems will keep as it is.
 fn usable_id(value: &[u8]) -> Option<String> {
+    if !value.is_ascii() || value.contains(&0) {
+        return None;
+    }
     ids(value).into_iter().next().filter(|id| id.contains('@') && write::is_plain(id))
 }
 
@@ -117,7 +120,7 @@ fn copy_fields(message: &Message, root: &Part, keep_id: bool, out: &mut Vec<u8>)
     let raw = message.raw();
     let mut seen: Vec<String> = Vec::new();
     for field in &root.header.fields {
-        let name = String::from_utf8_lossy(&raw[field.name.clone()]).to_ascii_lowercase();
+        let name = String::from_utf8_lossy(field.name(raw)).to_ascii_lowercase();
         let dropped = DROPPED.contains(&name.as_str())
             || (name == "date" && message.date().is_none())
             || (name == "message-id" && !keep_id)
@@ -136,9 +139,11 @@ fn copy_field(name: &str, field: &Field, raw: &[u8], out: &mut Vec<u8>) {
     let value = field.value(raw);
     let is_ascii = value.is_ascii() && !value.contains(&0);
     let is_list = matches!(name, "to" | "cc" | "reply-to");
-    let stated_name = String::from_utf8_lossy(&raw[field.name.clone()]);
+    let stated_name = String::from_utf8_lossy(field.name(raw));
     if is_list && (!is_ascii || value.contains(&b';')) {
         write::address_field(&stated_name, &Address::parse_list(&unfold(value, None)), out);
+    } else if !is_ascii && matches!(name, "in-reply-to" | "references") {
+        write::id_field(&stated_name, &ids(value), out);
     } else if !is_ascii && !name.starts_with("content-") {
         write::text_field(&stated_name, &text(value, None), out);
     } else {
@@ -247,6 +252,12 @@ mod tests {
         assert!(sent.raw.is_ascii());
         assert_eq!(read(&sent).subject(), "Grüße");
         assert_eq!(read(&sent).to()[0].display(), "Jürgen");
+    }
+
+    #[test]
+    fn an_id_that_is_no_ascii_is_replaced() {
+        let sent = send("To: j@x.example\r\nMessage-ID: <ü@x.example>\r\n\r\n").unwrap();
+        assert_eq!(read(&sent).message_id().as_deref(), Some("new@x.example"));
     }
 
     #[test]

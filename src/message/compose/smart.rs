@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::{Address, Message, Native, address, date, html, write};
 use super::Unsendable;
-use super::entity::{Entity, html_of};
+use super::entity::{Entity, html_of, is_content};
 
 /// The new mail with the original quoted below its text; attachments of the original stay away.
 pub fn smart_reply(raw: &[u8], source: &Message) -> Result<Vec<u8>, Unsendable> {
@@ -46,7 +46,7 @@ fn copy_header(new: &Message, source: &Message, out: &mut Vec<u8>) {
     let raw = new.raw();
     let source_id = source.message_id();
     for field in &new.parts()[0].header.fields {
-        let name = String::from_utf8_lossy(&raw[field.name.clone()]).to_ascii_lowercase();
+        let name = String::from_utf8_lossy(field.name(raw)).to_ascii_lowercase();
         let tie = matches!(name.as_str(), "in-reply-to" | "references");
         if name.starts_with("content-") || name == "mime-version" || (tie && source_id.is_some()) {
             continue;
@@ -72,12 +72,9 @@ fn copy_header(new: &Message, source: &Message, out: &mut Vec<u8>) {
 fn write_untouched(new: &Message, out: &mut Vec<u8>) {
     let raw = new.raw();
     out.extend_from_slice(b"MIME-Version: 1.0\r\n");
-    for field in &new.parts()[0].header.fields {
-        let name = &raw[field.name.clone()];
-        if name.len() > 8 && name[..8].eq_ignore_ascii_case(b"content-") {
-            out.extend_from_slice(field.whole(raw));
-            out.extend_from_slice(b"\r\n");
-        }
+    for field in new.parts()[0].header.fields.iter().filter(|field| is_content(field.name(raw))) {
+        out.extend_from_slice(field.whole(raw));
+        out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(new.after_header());
@@ -106,7 +103,7 @@ fn body(new: &Message, source: &Message, kind: Kind) -> Entity {
 
 fn collect(message: &Message, inline: &mut Vec<Entity>, files: &mut Vec<Entity>) {
     for attachment in message.attachments() {
-        let entity = Entity::copy(message.raw(), &message.parts()[attachment.part]);
+        let entity = Entity::copy(message, attachment);
         if attachment.inline { inline.push(entity) } else { files.push(entity) }
     }
 }
@@ -204,6 +201,17 @@ mod tests {
         assert!(forward.plain_text().contains("\r\nSee the plan.\r\n"));
         assert_eq!(forward.attachments()[0].display_name, "plan.pdf");
         assert_eq!(forward.attachment_bytes(0), source().attachment_bytes(0));
+    }
+
+    #[test]
+    fn a_forwarded_digest_stays_messages() {
+        let digest = parse(
+            b"Content-Type: multipart/digest; boundary=a\r\n\r\n--a\r\n\r\nSubject: One\r\n\r\n1\r\n--a\r\n\r\n\
+              Subject: Two\r\n\r\n2\r\n--a--\r\n",
+        );
+        let forward = parse(&smart_forward(NEW, &digest).unwrap());
+        let names: Vec<_> = forward.attachments().iter().map(|a| a.display_name.as_str()).collect();
+        assert_eq!(names, ["One.eml", "Two.eml"]);
     }
 
     #[test]
