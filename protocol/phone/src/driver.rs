@@ -133,7 +133,9 @@ impl Driver {
     pub async fn provision(&mut self) -> Result<(), DriveError> {
         let first = self.ask(self.phone.provision()).await?;
         let key = match &first {
-            Outcome::Provision(response) if response.remote_wipe || response.account_only_remote_wipe => {
+            Outcome::Provision(response)
+                if response.remote_wipe || response.account_only_remote_wipe =>
+            {
                 let account_only = response.account_only_remote_wipe;
                 self.ask(self.phone.wipe_acknowledge(account_only, 1)).await?;
                 self.phone.erase();
@@ -206,7 +208,11 @@ impl Driver {
         }
     }
 
-    async fn wait_with_ping(&mut self, folders: &[&str], heartbeat_s: u32) -> Result<Waited, DriveError> {
+    async fn wait_with_ping(
+        &mut self,
+        folders: &[&str],
+        heartbeat_s: u32,
+    ) -> Result<Waited, DriveError> {
         match self.ask(self.phone.ping(folders, heartbeat_s)).await? {
             Outcome::Ping(response) if response.status == PING_CHANGES => {
                 Ok(Waited::News(response.folders.iter().map(ToString::to_string).collect()))
@@ -219,7 +225,9 @@ impl Driver {
                 self.provision().await?;
                 Ok(Waited::Quiet)
             }
-            Outcome::Refused(REMOTE_WIPE_REQUESTED) => self.obey_wipe().await.map(|_| Waited::Quiet),
+            Outcome::Refused(REMOTE_WIPE_REQUESTED) => {
+                self.obey_wipe().await.map(|_| Waited::Quiet)
+            }
             Outcome::Refused(status) => Err(DriveError::Refused(status)),
             _ => Ok(Waited::Quiet),
         }
@@ -234,7 +242,11 @@ impl Driver {
         let asks: Vec<SyncAsk> = folders.iter().map(|folder| SyncAsk::of(folder)).collect();
         let outcome = self
             .ask_provisioned(|phone| {
-                if repeat { phone.empty_sync() } else { phone.sync(&asks, Waits::Seconds(heartbeat_s)) }
+                if repeat {
+                    phone.empty_sync()
+                } else {
+                    phone.sync(&asks, Waits::Seconds(heartbeat_s))
+                }
             })
             .await?;
         let Outcome::Sync(Some(response)) = outcome else { return Ok(Waited::Quiet) };

@@ -24,6 +24,8 @@
 mod cache;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod driver;
 mod exchange;
 mod phone;
 mod profile;
