@@ -15,6 +15,7 @@ pub mod ids;
 pub mod ledger;
 pub mod mailbox;
 pub mod message;
+pub mod policy;
 pub mod push;
 pub mod recall;
 pub mod secret;

@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration { number: 3, name: "ledger", sql: include_str!("migrations/0003_ledger.sql") },
     Migration { number: 4, name: "recall", sql: include_str!("migrations/0004_recall.sql") },
+    Migration { number: 5, name: "policy", sql: include_str!("migrations/0005_policy.sql") },
     Migration { number: 6, name: "delivery", sql: include_str!("migrations/0006_delivery.sql") },
 ];
 
