@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::reason::ReasonCode;
+use super::retraction::tables::CopyRow;
 use super::state::State;
-use super::tables::{CopyRow, OrderRow, PairRow, Verdict, Work};
+use super::tables::{OrderRow, PairRow, Verdict, Work};
 use crate::clock::Timestamp;
 use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
 use crate::ledger::{Device, Exposure};

@@ -107,7 +107,7 @@ pub fn may_nudge(earlier: &[Timestamp], now: Timestamp) -> bool {
 /// Three usual pauses.
 const PAUSES: u32 = 3;
 /// A phone that is switched on speaks at least this often.
-const SILENT_AFTER: Duration = Duration::from_hours(2);
+const SILENT_AFTER: Duration = Duration::from_hours(24);
 /// After three months a lost phone is a lost phone.
 const GIVE_UP_AFTER: Duration = Duration::from_hours(24 * 90);
 /// The first shrinking of the window after replays.
@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn silence_is_measured_by_the_habit_of_the_device() {
         let policy = Policy::default();
-        let now = Timestamp::ZERO.after(HOUR * 3);
+        let now = Timestamp::ZERO.after(HOUR * 25);
         assert_eq!(next_step(&policy, now, &situation(State::Sent)), Step::MarkSilent);
-        let slow = Situation { pause_p95: Some(HOUR * 2), ..situation(State::Sent) };
+        let slow = Situation { pause_p95: Some(HOUR * 9), ..situation(State::Sent) };
         assert_eq!(next_step(&policy, now, &slow), Step::Nudge);
         assert_eq!(next_step(&policy, now.after(HOUR * 4), &slow), Step::MarkSilent);
     }

@@ -6,11 +6,11 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::cover;
 use super::reason::ReasonCode;
 use super::selector::{self, Scope, Selection};
 use super::tables::{self, OrderRow, Verdict};
 use super::{Limits, RecallError, Rooms};
+use super::{cover, retraction};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
@@ -206,7 +206,7 @@ pub(super) fn cancel(
     let pairs = tables::pairs(tx, id)?;
     tables::delete_standing(tx, id, &order.message_id)?;
     tables::lift_pairs(tx, id)?;
-    let copies = tables::cancel_copies(tx, id, now)?;
+    let copies = retraction::tables::cancel_copies(tx, id, now)?;
     let event = Event::new("order.cancelled").id("order", id).id("copies", copies);
     audit::note(tx, now, &event.personal("by", by.name()))?;
     failpoint!("recall.cancel_written");

@@ -4,9 +4,12 @@
 //! refuses is dropped: late, doubled or foreign reports leave a copy where it is. A copy under several orders has a row for each, and
 //! all of them hear the evidence.
 
+pub(super) mod tables;
+
 use super::reason::ReasonCode;
 pub use super::state::{Evidence, Refused, State, next};
-use super::tables::{self, CopyRow};
+use tables::CopyRow;
+
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};

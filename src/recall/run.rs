@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use super::enforce::{Situation, Step, next_step};
 use super::reason::ReasonCode;
+use super::retraction::tables as copies;
+use super::retraction::tables::CopyRow;
 use super::retraction::{self, Evidence, State, next};
-use super::tables::{self, CopyRow, PairRow, Work};
+use super::tables::{self, PairRow, Work};
 use super::{Recall, RecallError, Rooms, vault};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
@@ -40,7 +42,7 @@ impl Recall {
                 .db
                 .write_first(move |tx| {
                     let now = clock.now();
-                    let devices = tables::devices_owed(tx, after, DEVICES_PER_JOB)?;
+                    let devices = copies::devices_owed(tx, after, DEVICES_PER_JOB)?;
                     for device in &devices {
                         sweep_device(tx, &rooms, &policy, *device, now)?;
                     }
@@ -247,7 +249,7 @@ fn row(
 
 /// Writes a row that is not there yet, notes it, and wakes the device where a `Delete` is owed.
 fn write_new(tx: &Tx<'_>, rooms: &Rooms, row: &CopyRow, now: Timestamp) -> Result<(), Error> {
-    if !tables::insert_copy(tx, row)? {
+    if !copies::insert_copy(tx, row)? {
         return Ok(());
     }
     retraction::note(tx, now, row, State::Fenced)?;
@@ -270,7 +272,7 @@ fn sweep_device(
     now: Timestamp,
 ) -> Result<(), Error> {
     let facts = ledger::device::load(tx, device)?.filter(|device| !device.removed);
-    for copy in tables::owed_on(tx, device)? {
+    for copy in copies::owed_on(tx, device)? {
         let since = tables::order(tx, copy.order)?.map_or(copy.updated_at, |order| order.fenced_at);
         let situation = Situation {
             state: copy.state,

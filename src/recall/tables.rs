@@ -1,15 +1,11 @@
-//! The SQL of this room: orders, their pairs (the fence and the work list in one), standing claims, retractions, the vault.
+//! The SQL of this room: orders, their pairs (the fence and the work list in one), standing claims, the vault. The copies on devices
+//! are in `retraction/tables.rs`.
 //!
-//! [`fenced`] and [`standing_for`] are asked for every item that leaves: each is one look-up in a primary key.
+//! [`fenced`] and `standing_for` are asked for every item that leaves: each is one look-up in a primary key.
 
-use super::reason::ReasonCode;
-use super::state::State;
 use crate::clock::Timestamp;
 use crate::database::{BodyHash, Error, Row, Tx};
-use crate::ids::{
-    CollectionNumber, DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId,
-};
-use crate::ledger::Exposure;
+use crate::ids::{CollectionNumber, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
 use crate::mailbox::embedded::Body;
 use crate::mailbox::embedded::in_tx::RemovedCopy;
 use crate::mailbox::{Flag, FolderKind};
@@ -264,145 +260,6 @@ pub(super) fn lift_pairs(tx: &Tx<'_>, order: OrderId) -> Result<usize, Error> {
     tx.execute(LIFT_PAIRS, params![order])
 }
 
-/// One row of `retractions`: the process of one copy on one device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CopyRow {
-    pub(super) device: DeviceId,
-    /// 0 when the device has no copy.
-    pub(super) folder: FolderId,
-    pub(super) item: ItemNumber,
-    pub(super) is_search: bool,
-    pub(super) order: OrderId,
-    pub(super) identity: IdentityId,
-    pub(super) mailbox: MailboxId,
-    pub(super) state: State,
-    pub(super) exposure: Exposure,
-    pub(super) first_seq: Option<u64>,
-    pub(super) sent_seq: Option<u64>,
-    pub(super) sent_at: Option<Timestamp>,
-    pub(super) acked_seq: Option<u64>,
-    pub(super) acked_at: Option<Timestamp>,
-    pub(super) woken_at: Option<Timestamp>,
-    pub(super) replays: u32,
-    pub(super) reason: Option<ReasonCode>,
-    pub(super) updated_at: Timestamp,
-}
-
-/// Writes a copy unless it is there.
-pub(super) fn insert_copy(tx: &Tx<'_>, copy: &CopyRow) -> Result<bool, Error> {
-    let values = params![
-        copy.device,
-        copy.folder,
-        copy.item,
-        kind(copy.is_search),
-        copy.order,
-        copy.identity,
-        copy.mailbox,
-        copy.state.number(),
-        copy.exposure.bits(),
-        copy.acked_at,
-        copy.reason.map(ReasonCode::text),
-        copy.updated_at
-    ];
-    Ok(tx.execute(INSERT_COPY, values)? == 1)
-}
-
-/// Writes what can change of a copy.
-pub(super) fn update_copy(tx: &Tx<'_>, copy: &CopyRow) -> Result<(), Error> {
-    let values = params![
-        copy.device,
-        copy.folder,
-        copy.item,
-        kind(copy.is_search),
-        copy.order,
-        copy.identity,
-        copy.state.number(),
-        copy.exposure.bits(),
-        copy.first_seq,
-        copy.sent_seq,
-        copy.sent_at,
-        copy.acked_seq,
-        copy.acked_at,
-        copy.woken_at,
-        copy.replays,
-        copy.reason.map(ReasonCode::text),
-        copy.updated_at
-    ];
-    tx.execute(UPDATE_COPY, values).map(drop)
-}
-
-/// The synced copies at one ServerId of a device, one per order.
-pub(super) fn copies_at(
-    tx: &Tx<'_>,
-    device: DeviceId,
-    folder: FolderId,
-    item: ItemNumber,
-) -> Result<Vec<CopyRow>, Error> {
-    tx.all(COPIES_AT, params![device, folder, item], read_copy)
-}
-
-/// The synced copies of a device in one folder, whatever their state.
-pub(super) fn copies_in_folder(
-    tx: &Tx<'_>,
-    device: DeviceId,
-    folder: FolderId,
-) -> Result<Vec<CopyRow>, Error> {
-    tx.all(COPIES_IN_FOLDER, params![device, folder, COPIES_MAX], read_copy)
-}
-
-/// The synced copies of a device in one folder for which a `Delete` is owed.
-pub(super) fn owed_in_folder(
-    tx: &Tx<'_>,
-    device: DeviceId,
-    folder: FolderId,
-) -> Result<Vec<CopyRow>, Error> {
-    tx.all(OWED_IN_FOLDER, params![device, folder, COPIES_MAX], read_copy)
-}
-
-/// All copies on a device.
-pub(super) fn copies_on(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<CopyRow>, Error> {
-    tx.all(COPIES_ON, params![device, COPIES_MAX], read_copy)
-}
-
-/// The copies on a device for which a `Delete` is owed.
-pub(super) fn owed_on(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<CopyRow>, Error> {
-    tx.all(OWED_ON, params![device, COPIES_MAX], read_copy)
-}
-
-/// All copies under an order.
-pub(super) fn copies_of_order(tx: &Tx<'_>, order: OrderId) -> Result<Vec<CopyRow>, Error> {
-    tx.all(COPIES_OF_ORDER, params![order, COPIES_MAX], read_copy)
-}
-
-/// Cancels every copy under an order; what was sent and acknowledged stays on the row.
-pub(super) fn cancel_copies(tx: &Tx<'_>, order: OrderId, now: Timestamp) -> Result<usize, Error> {
-    tx.execute(CANCEL_COPIES, params![order, now])
-}
-
-/// Item numbers that are owed a `Delete`, lowest first.
-pub(super) fn items_owed(
-    tx: &Tx<'_>,
-    device: DeviceId,
-    folder: FolderId,
-    limit: usize,
-) -> Result<Vec<ItemNumber>, Error> {
-    tx.all(ITEMS_OWED, params![device, folder, limit], |row| row.get(0))
-}
-
-/// Folders in which the device is owed a `Delete`.
-pub(super) fn folders_owed(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<FolderId>, Error> {
-    tx.all(FOLDERS_OWED, params![device, FOLDERS_MAX], |row| row.get(0))
-}
-
-/// Devices that are owed a `Delete`, numbers above `after`.
-pub(super) fn devices_owed(
-    tx: &Tx<'_>,
-    after: DeviceId,
-    limit: usize,
-) -> Result<Vec<DeviceId>, Error> {
-    tx.all(DEVICES_OWED, params![after, limit], |row| row.get(0))
-}
-
 /// Orders whose recipients outside have not been listed yet.
 pub(super) fn orders_unlisted(tx: &Tx<'_>) -> Result<Vec<OrderId>, Error> {
     tx.all(ORDERS_UNLISTED, params![STANDING_MAX], |row| row.get(0))
@@ -522,10 +379,6 @@ pub(super) fn vault_counts(tx: &Tx<'_>, order: OrderId) -> Result<(u64, u64), Er
     Ok(tx.one(VAULT_COUNTS, params![order], read)?.unwrap_or((0, 0)))
 }
 
-fn kind(is_search: bool) -> i64 {
-    if is_search { 2 } else { 1 }
-}
-
 fn read_order(row: &Row<'_>) -> Result<OrderRow, Error> {
     Ok(OrderRow {
         id: row.get(0)?,
@@ -564,31 +417,6 @@ fn read_pair(row: &Row<'_>) -> Result<PairRow, Error> {
     })
 }
 
-fn read_copy(row: &Row<'_>) -> Result<CopyRow, Error> {
-    let state =
-        State::from_number(row.get(7)?).ok_or(Error::Column { index: 7, wanted: "state" })?;
-    Ok(CopyRow {
-        device: row.get(0)?,
-        folder: row.get(1)?,
-        item: row.get(2)?,
-        is_search: row.get::<i64>(3)? == 2,
-        order: row.get(4)?,
-        identity: row.get(5)?,
-        mailbox: row.get(6)?,
-        state,
-        exposure: Exposure::from_bits(row.get(8)?),
-        first_seq: row.get(9)?,
-        sent_seq: row.get(10)?,
-        sent_at: row.get(11)?,
-        acked_seq: row.get(12)?,
-        acked_at: row.get(13)?,
-        woken_at: row.get(14)?,
-        replays: row.get(15)?,
-        reason: row.get::<Option<String>>(16)?.as_deref().and_then(ReasonCode::parse),
-        updated_at: row.get(17)?,
-    })
-}
-
 fn read_sealed(row: &Row<'_>) -> Result<RemovedCopy, Error> {
     let kept: String = row.get(7)?;
     let kept: KeptState =
@@ -618,10 +446,8 @@ const STANDING_MAX: usize = 100;
 const IDENTITIES_MAX: usize = 1_000;
 /// Pairs of one order that a report reads.
 const PAIRS_MAX: usize = 1_000_000;
-/// Copies of one order, device or folder that are read at once.
-const COPIES_MAX: usize = 1_000_000;
-/// Folders of one device with something owed.
-const FOLDERS_MAX: usize = 10_000;
+/// Copies of one message that one mailbox lost to the vault.
+const COPIES_MAX: usize = 100_000;
 
 const FENCED: &str = "SELECT order_id FROM pairs WHERE identity_id = ?1 AND mailbox_id = ?2 AND is_fenced = 1 \
     ORDER BY order_id LIMIT 1";
@@ -691,42 +517,6 @@ const REOPEN_PAIR: &str = "UPDATE pairs SET step = 2, not_before = 0, tries = 0 
 const PAIRS: &str = select_pair!("WHERE order_id = ?1 ORDER BY mailbox_id, identity_id LIMIT ?2");
 const LIFT_PAIRS: &str = "UPDATE pairs SET is_fenced = 0, step = 4, not_before = 0, tries = 0 \
     WHERE order_id = ?1 AND is_fenced = 1";
-
-const INSERT_COPY: &str = "INSERT INTO retractions (device_id, folder_id, item, kind, order_id, identity_id, mailbox_id, \
-    state, exposure, acked_at, replays, reason, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12) \
-    ON CONFLICT (device_id, folder_id, item, kind, order_id, identity_id) DO NOTHING";
-const UPDATE_COPY: &str = "UPDATE retractions SET state = ?7, exposure = ?8, first_seq = ?9, sent_seq = ?10, sent_at = ?11, \
-    acked_seq = ?12, acked_at = ?13, woken_at = ?14, replays = ?15, reason = ?16, updated_at = ?17 \
-    WHERE device_id = ?1 AND folder_id = ?2 AND item = ?3 AND kind = ?4 AND order_id = ?5 AND identity_id = ?6";
-macro_rules! select_copy {
-    ($rest:literal) => {
-        concat!(
-            "SELECT device_id, folder_id, item, kind, order_id, identity_id, mailbox_id, state, exposure, first_seq, ",
-            "sent_seq, sent_at, acked_seq, acked_at, woken_at, replays, reason, updated_at FROM retractions ",
-            $rest
-        )
-    };
-}
-const COPIES_AT: &str =
-    select_copy!("WHERE device_id = ?1 AND folder_id = ?2 AND item = ?3 AND kind = 1 LIMIT 10000");
-const COPIES_IN_FOLDER: &str =
-    select_copy!("WHERE device_id = ?1 AND folder_id = ?2 AND kind = 1 LIMIT ?3");
-const OWED_IN_FOLDER: &str = select_copy!(
-    "WHERE device_id = ?1 AND folder_id = ?2 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1 LIMIT ?3"
-);
-const COPIES_ON: &str = select_copy!("WHERE device_id = ?1 LIMIT ?2");
-const OWED_ON: &str =
-    select_copy!("WHERE device_id = ?1 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) LIMIT ?2");
-const COPIES_OF_ORDER: &str =
-    select_copy!("WHERE order_id = ?1 ORDER BY mailbox_id, device_id LIMIT ?2");
-const CANCEL_COPIES: &str =
-    "UPDATE retractions SET state = 21, updated_at = ?2 WHERE order_id = ?1 AND state <> 21";
-const ITEMS_OWED: &str = "SELECT DISTINCT item FROM retractions WHERE device_id = ?1 AND folder_id = ?2 \
-    AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1 ORDER BY item LIMIT ?3";
-const FOLDERS_OWED: &str = "SELECT DISTINCT folder_id FROM retractions WHERE device_id = ?1 \
-    AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1 ORDER BY folder_id LIMIT ?2";
-const DEVICES_OWED: &str = "SELECT DISTINCT device_id FROM retractions WHERE device_id > ?1 \
-    AND state IN (4, 5, 7, 8, 9, 15, 17, 18) ORDER BY device_id LIMIT ?2";
 
 const ORDERS_UNLISTED: &str = "SELECT id FROM orders WHERE is_listed = 0 ORDER BY id LIMIT ?1";
 const SET_LISTED: &str = "UPDATE orders SET is_listed = 1 WHERE id = ?1";

@@ -83,7 +83,7 @@ async fn a_silent_phone_is_said_to_be_silent_and_takes_the_work_up_when_it_retur
     house.sent(bobs, at, 7);
     house.recall.sweep().await.unwrap();
     assert_eq!(house.states(order).await[0].1, State::Sent);
-    house.clock.advance(Duration::from_hours(3));
+    house.clock.advance(Duration::from_hours(25));
     house.recall.sweep().await.unwrap();
     let pair = house.recall.coverage(order).await.unwrap().devices[0].clone();
     assert_eq!((pair.state, pair.reason), (State::Silent, Some(ReasonCode::ClientSilent)));

@@ -10,11 +10,12 @@ use tempfile::TempDir;
 
 use super::gate::FenceBoard;
 use super::*;
+use crate::clock::Timestamp;
 use crate::database::{Bodies, Options};
 use crate::directory::{Directory, NewUser, Settings};
-use crate::ids::{FolderId, ItemNumber};
+use crate::ids::{DeviceId, FolderId, ItemNumber};
 use crate::ledger::holding::{self, Kind};
-use crate::ledger::{Collection, Place, device};
+use crate::ledger::{Collection, Exposure, Place, device};
 use crate::mailbox::embedded::in_tx;
 use crate::mailbox::{Arrival, Flag, Folder, FolderKind, Mailbox};
 use crate::message;
