@@ -51,9 +51,6 @@ pub(super) fn writer(file: &Path, options: &Options) -> Result<Connection, Error
     create_private(file, options)?;
     let connection = connect(file, options)?;
     refuse_foreign(&connection)?;
-    if options.single_connection || options.by_hand {
-        connection.execute_batch(tables::ALONE)?;
-    }
     let mode: String = connection.query_row(tables::WRITE_AHEAD, [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(Error::Sql { code: 0, message: format!("journal mode {mode}, not wal") });
@@ -91,6 +88,10 @@ fn connect(file: &Path, options: &Options) -> Result<Connection, Error> {
         None => Connection::open_with_flags(file, flags)?,
     };
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    if options.single_connection || options.by_hand {
+        // Before anything is read: a file that has its write-ahead log already wants shared memory otherwise.
+        connection.execute_batch(tables::ALONE)?;
+    }
     connection.execute_batch(tables::EVERY_CONNECTION)?;
     Ok(connection)
 }
