@@ -109,6 +109,14 @@ impl Hierarchy {
         self.proven
     }
 
+    /// The list the device was told last, proven or not; `None` where it never asked.
+    pub fn newest(&self) -> Option<&[Told]> {
+        match self.in_flight.last() {
+            Some(version) => Some(&version.folders),
+            None => self.proven.map(|_| &self.folders[..]),
+        }
+    }
+
     /// The sequence number the proven key has; 0 before any.
     pub fn proven_seq(&self) -> u64 {
         self.proven.map_or(0, |key| key.seq)

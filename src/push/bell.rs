@@ -116,6 +116,13 @@ impl Bells {
         }
     }
 
+    /// Ends the device's wait of this kind, if there is one: a newer request is here.
+    pub fn supersede(&self, device: DeviceId, kind: Kind) {
+        if let Some(ear) = self.0.lock().by_device.get(&(device, kind)) {
+            ear.ring(Ring::Superseded);
+        }
+    }
+
     /// Rings one device, whatever it waits on.
     pub fn ring_device(&self, device: DeviceId, ring: Ring) {
         let table = self.0.lock();

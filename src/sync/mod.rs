@@ -14,6 +14,7 @@
 //! turn: it is never taken for an empty folder. A turn costs what changed, not what the folder holds.
 
 mod error;
+mod hierarchy;
 mod news;
 mod plan;
 #[cfg(test)]
@@ -24,7 +25,8 @@ mod view;
 pub mod window;
 
 pub use error::SyncError;
-pub use news::News;
+pub use hierarchy::{FolderChanges, FolderDone, FolderTask, FoldersTold};
+pub use news::{Foreseen, News};
 pub use plan::{Plan, Planner, View, What};
 pub use turn::{Committed, Opened, Turn};
 pub use upload::{Upload, Uploaded};

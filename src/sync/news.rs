@@ -1,9 +1,11 @@
 //! Is there anything to fetch? What a Ping and a waiting Sync ask before they wait and after a bell rang.
 
 use super::turn::plan_from;
-use super::{Engine, Plan, SyncError};
+use super::{Engine, Plan, SyncError, window};
+use crate::database::Tx;
 use crate::ids::MailboxId;
-use crate::ledger::{Collection, Place};
+use crate::ledger::{Claim, Collection, Device, Place, Verdict};
+use crate::mailbox::Folder;
 use crate::recall::retraction;
 
 /// The most pressing thing the next Sync of a collection would bring, measured against the newest answer given to the device,
@@ -48,6 +50,56 @@ impl Engine {
         let (plan, _) =
             plan_from(self, mailbox, &collection, proof.as_ref(), Vec::new(), LOOK_AHEAD).await?;
         Ok(classify(&plan))
+    }
+}
+
+/// How much the next Sync of a collection would bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreseen {
+    /// So many statements, up to the largest window.
+    Statements(usize),
+    /// The device has never synced it.
+    NotPrimed,
+    /// The key is not one to go on from.
+    InvalidKey,
+}
+
+impl Engine {
+    /// What a Sync with this key would bring. Asks only: the key proves nothing here, and nothing is written.
+    pub async fn foresee(
+        &self,
+        device: &Device,
+        folder: &Folder,
+        claim: Claim,
+        filter: Option<u8>,
+    ) -> Result<Foreseen, SyncError> {
+        let (books, who, id) = (self.books.clone(), device.clone(), folder.id);
+        let job = move |tx: &Tx<'_>| {
+            let standing = books.stand(tx, &who, id, claim)?;
+            let due = retraction::due(tx, who.id, id, window::WINDOW_MAX)?;
+            Ok::<_, crate::database::Error>((standing, due))
+        };
+        let (mut standing, due) = self.database.read(job).await?;
+        if standing.collection.seq_max == 0 || standing.verdict == Verdict::First {
+            return Ok(Foreseen::NotPrimed);
+        }
+        if matches!(standing.verdict, Verdict::Regressed | Verdict::Ahead | Verdict::Forged) {
+            return Ok(Foreseen::InvalidKey);
+        }
+        if let Some(filter) = filter {
+            standing.collection.filter = filter;
+        }
+        let proof = standing.proof.as_ref();
+        let (plan, _) = plan_from(
+            self,
+            folder.mailbox,
+            &standing.collection,
+            proof,
+            super::turn::still_due(due, proof),
+            window::WINDOW_MAX,
+        )
+        .await?;
+        Ok(Foreseen::Statements(plan.len()))
     }
 }
 

@@ -13,8 +13,8 @@ use crate::clock::Timestamp;
 use crate::database::{self, Tx};
 use crate::ids::{FolderId, ItemNumber, MailboxId};
 use crate::ledger::{
-    self, Claim, Collection, Delta as Offered, Device, Offer, Place, Position, Proof, Standing,
-    SyncKey, Verdict,
+    self, Books, Claim, Collection, Delta as Offered, Device, Offer, Place, Position, Proof,
+    Standing, SyncKey, Verdict,
 };
 use crate::mailbox::{Cursor, Floor, Folder};
 use crate::recall::gate::{self, Content, Released, Ruling};
@@ -101,6 +101,16 @@ impl Turn {
         self.standing.verdict == Verdict::First
     }
 
+    /// Whether the key proves that an answer arrived.
+    pub fn proves(&self) -> bool {
+        self.standing.proof.is_some()
+    }
+
+    /// How many Deletes a recall asks for.
+    pub fn owed(&self) -> usize {
+        self.due.len()
+    }
+
     /// Whether the phone presents the parent of an answer again: its commands may be repetitions.
     pub fn is_replay(&self) -> bool {
         self.standing.verdict == Verdict::Replay
@@ -130,6 +140,11 @@ impl Turn {
     /// The key the phone presented, where it is proven: what an answer without news repeats.
     pub fn current_key(&self) -> Option<SyncKey> {
         self.standing.collection.proven
+    }
+
+    /// The sequence number of the answer's key, once it has one.
+    pub fn answered_seq(&self) -> Option<u64> {
+        self.next.map(|key| key.seq)
     }
 
     /// The key of the answer; the same on every call. An answer that says what one in flight says has that one's key.
@@ -301,17 +316,26 @@ impl Engine {
             };
             audit::note(tx, now, &Event::new(event).id("device", device.0).id("folder", folder.0))?;
             if verdict == Verdict::Ahead {
-                let epoch =
-                    database::begin_epoch(tx, now, "a device presented a key beyond the ledger")?;
-                database::clear_meta(tx, database::GAP_PENDING)?;
-                ledger::rolled_back(tx)?;
-                let books = books.clone();
-                tx.on_commit(move || books.began(epoch.number));
+                rolled_back(tx, &books, now)?;
             }
             retraction::regressed(tx, device, folder, now)
         };
         self.database.write(job).await.map_err(SyncError::State)
     }
+}
+
+/// A key beyond the books was presented: a new epoch begins, and no device that exists can be vouched for.
+pub(super) fn rolled_back(
+    tx: &Tx<'_>,
+    books: &Books,
+    now: Timestamp,
+) -> Result<(), database::Error> {
+    let epoch = database::begin_epoch(tx, now, "a device presented a key beyond the ledger")?;
+    database::clear_meta(tx, database::GAP_PENDING)?;
+    ledger::rolled_back(tx)?;
+    let books = books.clone();
+    tx.on_commit(move || books.began(epoch.number));
+    Ok(())
 }
 
 impl Turn {
@@ -420,7 +444,7 @@ fn numbers(items: &roaring::RoaringBitmap) -> Vec<ItemNumber> {
 }
 
 /// What recall still asks for once the proof is believed: what arrived with it is not asked again.
-fn still_due(due: Vec<ItemNumber>, proof: Option<&Proof>) -> Vec<ItemNumber> {
+pub(super) fn still_due(due: Vec<ItemNumber>, proof: Option<&Proof>) -> Vec<ItemNumber> {
     match proof {
         None => due,
         Some(proof) => {
