@@ -5,10 +5,10 @@
 //! that has begun; a [`Waiting`] is dropped as soon as its phone is seen to be gone; [`Draining::finished`] is called exactly
 //! once for every answer handed in.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,8 @@ use tokio::task::JoinHandle;
 
 use super::parking::{Entrance, House, listen};
 use crate::clock::Clock;
+use crate::database::Database;
+use crate::recall::gate::Released;
 
 pub use super::parking::{Gauge, Place};
 
@@ -127,9 +129,13 @@ impl Answer {
         Answer { status, headers: Vec::new(), body: Body::Plain(bytes) }
     }
 
-    /// A 200 with content that the gate released.
-    pub fn released(content: Box<dyn Draining>) -> Answer {
-        let body = Body::Released(Content { draining: content, over: false });
+    /// A 200 with content that the gate released. What does not leave whole is noted in the journal of `database`.
+    pub fn released(content: Released, database: Database) -> Answer {
+        Answer::draining(Box::new(Outbound { content, database }))
+    }
+
+    pub(super) fn draining(draining: Box<dyn Draining>) -> Answer {
+        let body = Body::Released(Content { draining, over: false });
         Answer { status: StatusCode::OK, headers: Vec::new(), body }
     }
 
@@ -167,11 +173,17 @@ impl Content {
     }
 }
 
-impl Deref for Content {
-    type Target = dyn Draining;
+impl Content {
+    pub(super) fn bytes(&self) -> &Bytes {
+        self.draining.bytes()
+    }
 
-    fn deref(&self) -> &Self::Target {
-        &*self.draining
+    pub(super) fn may_continue(&self) -> bool {
+        self.draining.may_continue()
+    }
+
+    pub(super) fn wrote(&self, total: usize) {
+        self.draining.wrote(total);
     }
 }
 
@@ -197,8 +209,51 @@ impl Plain {
     }
 }
 
+/// What the gate let out, on its way. Nothing else that holds content can be written to a phone.
+struct Outbound {
+    content: Released,
+    database: Database,
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.content.fmt(f)
+    }
+}
+
+impl Draining for Outbound {
+    fn bytes(&self) -> &Bytes {
+        self.content.bytes()
+    }
+
+    fn may_continue(&self) -> bool {
+        self.content.may_continue()
+    }
+
+    fn wrote(&self, total: usize) {
+        self.content.wrote(total);
+    }
+
+    fn finished(&self, whole: bool) {
+        self.content.finished(whole);
+        if whole {
+            return;
+        }
+        let (receipt, database) = (self.content.receipt(), self.database.clone());
+        let note = async move {
+            if let Err(error) = receipt.note(&database).await {
+                tracing::warn!(%error, "cannot note how much of an answer left");
+            }
+        };
+        // Without a runtime the process is ending, and what is not noted counts as sent whole.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(note);
+        }
+    }
+}
+
 /// Content on its way out. The endpoint asks before every chunk and reports after it.
-pub trait Draining: Send + Sync + std::fmt::Debug {
+pub(super) trait Draining: Send + Sync + fmt::Debug {
     /// The whole body, encoded.
     fn bytes(&self) -> &Bytes;
 

@@ -14,12 +14,26 @@
 //! only as [`Body::Released`], and its gate is asked before every chunk; every read, write, wait and buffer has a limit.
 
 pub mod basic;
+mod command;
 pub mod convert;
+mod dispatch;
 mod endpoint;
+mod gateway;
+mod hang;
 mod parking;
+mod presence;
+mod session;
+mod status;
 pub mod tls;
 
+#[cfg(test)]
+mod tests;
+
 pub use endpoint::{
-    Answer, Body, BoxFuture, ConnectionId, Content, Draining, Endpoint, Gauge, Handler, Incoming,
-    Limits, Outcome, Place, Plain, Settings, Stopping, Waiting,
+    Answer, Body, BoxFuture, ConnectionId, Content, Endpoint, Gauge, Handler, Incoming, Limits,
+    Outcome, Place, Plain, Settings, Stopping, Waiting,
+};
+pub use gateway::{
+    Admission, Admitted, Asks, COMMANDS, Everybody, Gateway, GatewayLimits, NotSubmitted, Outgoing,
+    Rooms, Submission, VERSIONS,
 };

@@ -4,7 +4,7 @@
 //! stuck; a chunk is flushed through TLS before the next begins. So when a fence falls, what can still leave this process is
 //! one chunk of [`CHUNK_BYTES`], and what can still leave the machine is the kernel's send buffer
 //! (`Limits::send_buffer_bytes`, which Linux doubles) until the cut resets the connection and empties it. Both are in the
-//! total that [`Draining::wrote`](crate::eas::Draining::wrote) was told.
+//! total that `Draining::wrote` was told.
 
 use std::io::Write as _;
 use std::time::Duration;

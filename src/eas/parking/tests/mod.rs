@@ -22,10 +22,11 @@ use tokio_rustls::client::TlsStream;
 use super::answer::CHUNK_BYTES;
 use super::line::Line;
 use crate::clock::{Clock, Timestamp};
+use crate::eas::endpoint::Draining;
 use crate::eas::tls::{Identity, self_signed, server_config};
 use crate::eas::{
-    Answer, BoxFuture, Draining, Endpoint, Handler, Incoming, Limits, Outcome, Plain, Settings,
-    Stopping, Waiting,
+    Answer, BoxFuture, Endpoint, Handler, Incoming, Limits, Outcome, Plain, Settings, Stopping,
+    Waiting,
 };
 
 /// A gateway of one listener; requests are answered as their query asks.
@@ -130,7 +131,7 @@ impl Handler for Arc<Desk> {
                     let gone = Gone(desk.events.clone(), false);
                     return Outcome::Wait(Box::new(Hang { parked: desk.parked.clone(), gone }));
                 }
-                "drain" => return Answer::released(Box::new(Handed(desk.drain.clone()))).into(),
+                "drain" => return Answer::draining(Box::new(Handed(desk.drain.clone()))).into(),
                 "panic" => panic!("asked for"),
                 "empty" => return Answer::empty(StatusCode::OK).into(),
                 "length" => request.body.len().to_string(),

@@ -1,0 +1,51 @@
+//! GetItemEstimate ([MS-ASCMD] 2.2.1.9): how much the next Sync would bring. It asks and changes nothing, and its key proves
+//! nothing.
+
+use activesync::command::get_item_estimate::{Collection, Estimate, Estimated, Request, Response};
+use activesync::status::Status;
+use activesync::status::get_item_estimate as status;
+
+use crate::eas::dispatch::Ask;
+use crate::eas::endpoint::Outcome;
+use crate::eas::status::Refusal;
+use crate::ids::CollectionNumber;
+use crate::ledger::Claim;
+use crate::mailbox::MailboxError;
+use crate::sync::Foreseen;
+
+/// Answers it.
+pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
+    let request: Request = ask.decode()?;
+    let mut response = Response::default();
+    for collection in &request.collections {
+        response.responses.push(estimate(ask, collection).await?);
+    }
+    Ok(ask.plain(&response).into())
+}
+
+async fn estimate(ask: &Ask, collection: &Collection) -> Result<Estimate, Refusal> {
+    let failed = |status: Status| Ok(Estimate { status, collection: None });
+    let Some(number) = CollectionNumber::parse(collection.collection_id.as_str()) else {
+        return failed(status::INVALID_COLLECTION);
+    };
+    let engine = &ask.desk.engine;
+    let folder = match engine.store.folder(ask.device.mailbox, number).await {
+        Err(MailboxError::NoSuchFolder) => return failed(status::INVALID_COLLECTION),
+        folder => folder?,
+    };
+    let claim = Claim::read(collection.sync_key.as_str());
+    let mail = collection.options.iter().find(|o| o.class.as_ref().is_none_or(|c| c.is_email()));
+    let filter = mail.and_then(|options| options.filter_type);
+    match engine.foresee(&ask.device, &folder, claim, filter).await? {
+        Foreseen::Statements(count) => Ok(Estimate {
+            status: status::SUCCESS,
+            collection: Some(Estimated {
+                class: None,
+                collection_id: collection.collection_id.clone(),
+                estimate: u32::try_from(count).ok(),
+            }),
+        }),
+        Foreseen::NotPrimed => failed(status::NOT_PRIMED),
+        Foreseen::InvalidKey => failed(status::INVALID_SYNC_KEY),
+    }
+}

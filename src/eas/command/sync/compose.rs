@@ -1,0 +1,330 @@
+//! One answer: planned within the windows, its items read and shaped, encoded, and committed ([MS-ASCMD] 2.2.3.199).
+//!
+//! What a recall asks for is planned before anything else of any collection, so that no window starves it. An item that cannot
+//! be shown is left out, alone, and the log says so.
+
+use std::collections::HashMap;
+
+use activesync::Document;
+use activesync::command::sync::{CollectionAnswer, Reply, ReplyTo, Response, ServerCommand};
+use activesync::item::ItemData;
+use activesync::item::email::Email;
+use activesync::status::sync as status;
+use activesync::types::ServerId as WireId;
+use bytes::Bytes;
+
+use super::request::Wanted;
+use super::upload::Answered;
+use super::{Lane, Opening, wire_id};
+use crate::eas::command::wire_key;
+use crate::eas::convert::{self, ItemOptions, Unshapable};
+use crate::eas::dispatch::Ask;
+use crate::eas::endpoint::Answer;
+use crate::eas::status::Refusal;
+use crate::ids::{FolderId, ItemNumber, ServerId};
+use crate::ledger::Exposure;
+use crate::mailbox::{Folder, Item, MailboxError};
+use crate::recall::gate::Content;
+use crate::sync::{Committed, Turn, What, window};
+
+/// What came of one attempt.
+pub(super) enum Composed {
+    /// It is on the books and may leave.
+    Answer(Answer),
+    /// Somebody wrote, or something was fenced: open the turns again.
+    Again,
+    /// There is nothing to say.
+    Nothing,
+}
+
+/// Items that were read and shaped for this answer, in case it is planned again with less room.
+type Shapes = HashMap<(FolderId, ItemNumber, u64), Shape>;
+
+#[derive(Clone)]
+enum Shape {
+    Item(Box<Email>, Exposure),
+    Unshapable,
+}
+
+/// The answer being made.
+struct Draft<'a> {
+    ask: &'a Ask,
+    shapes: Shapes,
+    /// Octets of content in it so far.
+    octets: usize,
+    contents: Vec<Content>,
+    collections: Vec<CollectionAnswer>,
+}
+
+/// Makes the answer, and commits it.
+pub(super) async fn compose(
+    ask: &Ask,
+    wanted: &Wanted,
+    opening: &mut Opening,
+) -> Result<Composed, Refusal> {
+    plan(ask, wanted, opening).await?;
+    let mut draft = Draft {
+        ask,
+        shapes: Shapes::new(),
+        octets: 0,
+        contents: Vec::new(),
+        collections: opening.failed.clone(),
+    };
+    for (lane, turn) in opening.lanes.iter().zip(&mut opening.turns) {
+        if speaks(lane, turn) && !draft.collection(lane, turn).await? {
+            return Ok(Composed::Again);
+        }
+    }
+    if draft.collections.is_empty() {
+        return Ok(Composed::Nothing);
+    }
+    draft.commit(opening).await
+}
+
+/// Whether a collection has anything to say. One that had commands always does: its key moves on with them.
+fn speaks(lane: &Lane, turn: &Turn) -> bool {
+    turn.begins() || !lane.part.commands.is_empty() || !turn.plan().is_empty() || turn.plan().more
+}
+
+/// Plans every collection within its own window and what is left of that of the whole answer.
+async fn plan(ask: &Ask, wanted: &Wanted, opening: &mut Opening) -> Result<(), Refusal> {
+    let asked = |part: &super::Part| window::size(part.window);
+    let mut left = wanted.window.map_or(usize::MAX, |size| window::size(Some(size)));
+    // What recall asks of the collections that come later stays reserved.
+    let mut reserved: usize = opening
+        .lanes
+        .iter()
+        .zip(&opening.turns)
+        .map(|(lane, turn)| turn.owed().min(asked(&lane.part)))
+        .sum();
+    for (lane, turn) in opening.lanes.iter().zip(&mut opening.turns) {
+        reserved -= turn.owed().min(asked(&lane.part)).min(reserved);
+        if !turn.begins() && !lane.part.wants {
+            continue;
+        }
+        let room = asked(&lane.part).min(left.saturating_sub(reserved));
+        ask.desk.engine.plan(turn, room).await?;
+        left = left.saturating_sub(turn.plan().len());
+    }
+    Ok(())
+}
+
+impl Draft<'_> {
+    /// Adds a collection; `false` when the store changed under the plan.
+    async fn collection(&mut self, lane: &Lane, turn: &mut Turn) -> Result<bool, Refusal> {
+        let Some(additions) = self.additions(lane, turn).await? else { return Ok(false) };
+        let mut answer =
+            CollectionAnswer::new(lane.part.id.clone(), Default::default(), status::SUCCESS);
+        for item in turn.plan().retracts.iter().chain(&turn.plan().deletes) {
+            answer.commands.push(ServerCommand::Delete { server_id: id(turn, *item), class: None });
+        }
+        for item in &turn.plan().soft_deletes {
+            answer.commands.push(ServerCommand::SoftDelete { server_id: id(turn, *item) });
+        }
+        answer.commands.extend(additions);
+        for answered in &lane.answered {
+            answer.replies.push(match answered {
+                Answered::Reply(reply) => reply.clone(),
+                Answered::Fetch(id) => self.fetch(lane, turn, id).await?,
+            });
+        }
+        answer.more_available = turn.plan().more;
+        answer.sync_key = wire_key(turn.next_key(&self.ask.desk.engine)?);
+        self.collections.push(answer);
+        Ok(true)
+    }
+
+    /// Changes and Adds; where they are more than an answer may hold, the turn is planned again with less room.
+    async fn additions(
+        &mut self,
+        lane: &Lane,
+        turn: &mut Turn,
+    ) -> Result<Option<Vec<ServerCommand>>, Refusal> {
+        let mut commands = Vec::new();
+        let whole = lane.options.clone();
+        for (item, what) in turn.plan().changes.clone() {
+            if !what.whole {
+                let data = state(&item, what).into();
+                commands.push(ServerCommand::Change {
+                    server_id: id(turn, item.item),
+                    class: None,
+                    data,
+                });
+                self.note(turn, &item, Exposure::NEVER);
+                continue;
+            }
+            match self.shape(&lane.folder, &item, &whole).await? {
+                None => return Ok(None),
+                Some(Shape::Unshapable) => turn.isolate(item.item),
+                Some(Shape::Item(email, exposure)) => {
+                    self.note(turn, &item, exposure);
+                    let server_id = id(turn, item.item);
+                    commands.push(ServerCommand::Change {
+                        server_id,
+                        class: None,
+                        data: ItemData::Email(email),
+                    });
+                }
+            }
+        }
+        let adds = turn.plan().adds.clone();
+        let before = turn.plan().len() - adds.len();
+        for (at, item) in adds.iter().enumerate() {
+            if self.octets >= self.ask.desk.limits.answer_bytes_max && at > 0 {
+                self.ask.desk.engine.plan(turn, before + at).await?;
+                let same = turn
+                    .plan()
+                    .adds
+                    .iter()
+                    .map(|add| add.item)
+                    .eq(adds[..at].iter().map(|add| add.item));
+                return Ok(same.then_some(commands));
+            }
+            match self.shape(&lane.folder, item, &lane.options).await? {
+                None => return Ok(None),
+                Some(Shape::Unshapable) => turn.isolate(item.item),
+                Some(Shape::Item(email, exposure)) => {
+                    self.note(turn, item, exposure);
+                    let server_id = id(turn, item.item);
+                    commands.push(ServerCommand::Add {
+                        server_id,
+                        class: None,
+                        data: ItemData::Email(email),
+                    });
+                }
+            }
+        }
+        Ok(Some(commands))
+    }
+
+    /// Reads and shapes an item. `None` when it is not any more what the plan saw.
+    async fn shape(
+        &mut self,
+        folder: &Folder,
+        item: &Item,
+        options: &ItemOptions,
+    ) -> Result<Option<Shape>, Refusal> {
+        let key = (folder.id, item.item, item.seq);
+        if let Some(shape) = self.shapes.get(&key) {
+            return Ok(Some(shape.clone()));
+        }
+        let desk = &self.ask.desk;
+        let shaped = desk.shaper.shape(&*desk.engine.store, folder, item, options).await;
+        let shape = match shaped {
+            Ok((email, exposure)) => {
+                self.octets += octets(&email);
+                Shape::Item(Box::new(email), exposure)
+            }
+            Err(Unshapable::Gone | Unshapable::Replaced) => return Ok(None),
+            Err(Unshapable::Unreadable(why)) => {
+                tracing::warn!(
+                    device = %self.ask.device.id, folder = %folder.id, item = %item.item, why,
+                    "an item cannot be shown and is left out"
+                );
+                Shape::Unshapable
+            }
+            Err(Unshapable::Mailbox(error)) => return Err(Refusal::Mailbox(error)),
+        };
+        self.shapes.insert(key, shape.clone());
+        Ok(Some(shape))
+    }
+
+    /// An item the phone wants whole ([MS-ASCMD] 2.2.3.63.1); a recalled one is not there.
+    async fn fetch(&mut self, lane: &Lane, turn: &Turn, wanted: &WireId) -> Result<Reply, Refusal> {
+        let failed = |status| Reply::about(ReplyTo::Fetch, wanted.clone(), status);
+        let named = ServerId::parse(wanted.as_str())
+            .filter(|id| id.collection == turn.folder().number)
+            .map(|id| id.item);
+        let Some(number) = named else { return Ok(failed(status::OBJECT_NOT_FOUND)) };
+        let (engine, mailbox) = (&self.ask.desk.engine, self.ask.device.mailbox);
+        if engine.is_recalled(mailbox, lane.folder.id, number).await? {
+            return Ok(failed(status::OBJECT_NOT_FOUND));
+        }
+        let items = match engine.store.items(lane.folder.id, &[number]).await {
+            Err(MailboxError::NoSuchItem) => Vec::new(),
+            items => items?,
+        };
+        let Some(item) = items.first() else { return Ok(failed(status::OBJECT_NOT_FOUND)) };
+        let options = ItemOptions { whole: true, ..untruncated(&lane.options) };
+        let desk = &self.ask.desk;
+        match desk.shaper.shape(&*engine.store, &lane.folder, item, &options).await {
+            Ok((email, exposure)) => {
+                self.octets += octets(&email);
+                self.note(turn, item, exposure);
+                let data = Some(ItemData::from(email));
+                Ok(Reply { data, ..failed(status::SUCCESS) })
+            }
+            Err(Unshapable::Gone | Unshapable::Replaced) => Ok(failed(status::OBJECT_NOT_FOUND)),
+            Err(Unshapable::Unreadable(_)) => Ok(failed(status::CONVERSION_ERROR)),
+            Err(Unshapable::Mailbox(error)) => Err(Refusal::Mailbox(error)),
+        }
+    }
+
+    /// What the answer holds of an item; the gate is asked for it even where it exposes nothing new.
+    fn note(&mut self, turn: &Turn, item: &Item, exposure: Exposure) {
+        self.contents.push(Content {
+            mailbox: self.ask.device.mailbox,
+            folder: turn.folder().id,
+            item: item.item,
+            identity: item.identity,
+            exposure,
+        });
+    }
+
+    async fn commit(self, opening: &Opening) -> Result<Composed, Refusal> {
+        let Draft { ask, contents, collections, .. } = self;
+        let response = Response { collections, ..Response::default() };
+        if opening.turns.is_empty() {
+            return Ok(Composed::Answer(ask.plain(&response)));
+        }
+        let bytes = Bytes::from(response.encode(ask.version));
+        let engine = &ask.desk.engine;
+        let committed = engine.commit(&opening.turns, "Sync", ask.request, bytes, contents).await?;
+        let Committed::Released(released) = committed else { return Ok(Composed::Again) };
+        for turn in &opening.turns {
+            if let Some(seq) = turn.answered_seq() {
+                let folder = turn.folder().id;
+                ask.desk.presence.answers(ask.device.id, folder, seq, released.receipt());
+            }
+        }
+        Ok(Composed::Answer(ask.send(released)))
+    }
+}
+
+fn id(turn: &Turn, item: ItemNumber) -> WireId {
+    wire_id(ServerId { collection: turn.folder().number, item })
+}
+
+/// A Change of what changed and nothing else ([MS-ASEMAIL] 3.2.5.4.1).
+fn state(item: &Item, what: What) -> Email {
+    let whole = convert::state_of(item);
+    Email {
+        read: whole.read.filter(|_| what.read),
+        flag: whole.flag.filter(|_| what.flag),
+        categories: whole.categories.filter(|_| what.categories),
+        ..Email::default()
+    }
+}
+
+/// The same wishes without their limits of size.
+fn untruncated(options: &ItemOptions) -> ItemOptions {
+    let mut options = options.clone();
+    for preference in &mut options.body_preferences {
+        preference.truncation_size = None;
+        preference.all_or_none = None;
+    }
+    options.mime_truncation = None;
+    options
+}
+
+/// Octets of content in an item, roughly: what an answer is cut by.
+fn octets(email: &Email) -> usize {
+    let body = email.body.as_ref().and_then(|body| body.data.as_ref());
+    let parts = email.body_parts.iter().filter_map(|part| part.data.as_ref());
+    body.map_or(0, |data| data.as_bytes().len())
+        + parts.map(|data| data.as_bytes().len()).sum::<usize>()
+        + ENVELOPE_OCTETS
+}
+
+/// What an envelope takes, about.
+const ENVELOPE_OCTETS: usize = 512;

@@ -1,0 +1,108 @@
+//! A Sync that waits for something to say ([MS-ASCMD] 2.2.3.196): woken, it opens its turns again and answers like any other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use activesync::command::sync::Response;
+use activesync::status::sync as status;
+use http::StatusCode;
+
+use super::compose::{self, Composed};
+use super::request::Wanted;
+use super::{Opening, TRIES_MAX, acknowledge, open};
+use crate::eas::dispatch::Ask;
+use crate::eas::endpoint::{Answer, BoxFuture, Waiting};
+use crate::eas::hang::Vigil;
+use crate::eas::status::Refusal;
+use crate::ids::FolderId;
+use crate::push::{Ended, Kind};
+
+/// A Sync that hangs.
+pub(super) struct Hanging {
+    ask: Arc<Ask>,
+    wanted: Wanted,
+    vigil: Vigil,
+    watched: Box<[FolderId]>,
+}
+
+impl Hanging {
+    /// Listens from now on.
+    pub(super) fn new(
+        ask: &Arc<Ask>,
+        wanted: Wanted,
+        opening: &Opening,
+        wait: Duration,
+    ) -> Hanging {
+        let lanes = opening.lanes.iter().map(|lane| lane.folder.id);
+        let watched: Box<[FolderId]> =
+            lanes.chain(opening.silent.iter().map(|folder| folder.id)).collect();
+        let listener = ask.desk.bells.listen(ask.device.id, Kind::Sync, &watched);
+        let vigil = Vigil::new(&ask.desk, &ask.device, listener, wait);
+        Hanging { ask: ask.clone(), wanted, vigil, watched }
+    }
+
+    async fn answer(mut self: Box<Self>) -> Result<Answer, Refusal> {
+        if !Box::pin(self.vigil.fresh(&self.watched)).await?.is_empty()
+            && let Some(answer) = Box::pin(self.speak()).await?
+        {
+            return Ok(answer);
+        }
+        loop {
+            match self.vigil.ended().await? {
+                Ended::Folders(_) => {
+                    if let Some(answer) = Box::pin(self.speak()).await? {
+                        return Ok(answer);
+                    }
+                }
+                Ended::Hierarchy => {
+                    let changed = Response::failure(status::FOLDER_HIERARCHY_CHANGED);
+                    return Ok(self.ask.plain(&changed));
+                }
+                // [MS-ASCMD] 2.2.1.21.1: nothing to say is said with nothing; the next command meets what access has become.
+                Ended::Heartbeat | Ended::Access | Ended::Superseded | Ended::Stop => {
+                    return Ok(nothing());
+                }
+            }
+        }
+    }
+
+    /// The answer, if there is one after all.
+    async fn speak(&self) -> Result<Option<Answer>, Refusal> {
+        let _turn = self.ask.desk.turn_of(self.ask.device.id).await;
+        for _ in 0..TRIES_MAX {
+            let mut opening = open(&self.ask, &self.wanted.parts).await?;
+            if opening.incomplete {
+                let incomplete = Response::failure(status::INCOMPLETE_REQUEST);
+                return Ok(Some(self.ask.plain(&incomplete)));
+            }
+            match compose::compose(&self.ask, &self.wanted, &mut opening).await? {
+                Composed::Answer(answer) => return Ok(Some(answer)),
+                Composed::Nothing if acknowledge(&self.ask, &opening.turns).await? => {
+                    return Ok(None);
+                }
+                Composed::Nothing | Composed::Again => {}
+            }
+        }
+        Err(Refusal::Restless)
+    }
+}
+
+impl Waiting for Hanging {
+    fn farewell(&self) -> Option<Answer> {
+        Some(nothing())
+    }
+
+    fn wait(self: Box<Self>) -> BoxFuture<'static, Answer> {
+        let ask = self.ask.clone();
+        Box::pin(async move {
+            match self.answer().await {
+                Ok(answer) => answer,
+                Err(why) => ask.refuse(&why),
+            }
+        })
+    }
+}
+
+fn nothing() -> Answer {
+    Answer::empty(StatusCode::OK)
+}

@@ -1,0 +1,278 @@
+//! What the phone did itself ([MS-ASCMD] 2.2.3.32): each command carried out once, and answered where an answer is wanted.
+
+use activesync::ProtocolVersion;
+use activesync::command::sync::{Add, Change, ClientCommand, Delete, Reply, ReplyTo};
+use activesync::item::ItemData;
+use activesync::item::email::Email;
+use activesync::status::Status;
+use activesync::status::sync as status;
+use activesync::types::ServerId as WireId;
+
+use super::Lane;
+use crate::eas::convert;
+use crate::eas::dispatch::Ask;
+use crate::eas::gateway::Submission;
+use crate::eas::status::Refusal;
+use crate::ids::{FolderId, ItemNumber, ServerId};
+use crate::mailbox::{Arrival, FolderKind, Item, MailboxError};
+use crate::message::Message;
+use crate::message::compose::{Sender, prepare};
+use crate::sync::{Turn, Upload, Uploaded};
+
+/// An answer to a command.
+#[derive(Debug)]
+pub(super) enum Answered {
+    /// Ready.
+    Reply(Reply),
+    /// An item the phone wants whole; it is read, and ruled on, with the rest of the answer.
+    Fetch(WireId),
+}
+
+/// Carries out the commands of one collection, in their order.
+pub(super) async fn carry_out(
+    ask: &Ask,
+    turn: &Turn,
+    lane: &Lane,
+) -> Result<Vec<Answered>, Refusal> {
+    let mut answered = Vec::new();
+    let worker = Worker { ask, turn };
+    for command in &lane.part.commands {
+        let answer = match command {
+            ClientCommand::Add(add) => Some(Answered::Reply(worker.add(add).await?)),
+            ClientCommand::Change(change) => worker.change(change).await?.map(Answered::Reply),
+            ClientCommand::Delete(delete) => {
+                worker.delete(delete, lane.part.deletes_as_moves).await?;
+                None
+            }
+            ClientCommand::Fetch(id) => Some(Answered::Fetch(id.clone())),
+        };
+        answered.extend(answer);
+    }
+    Ok(answered)
+}
+
+struct Worker<'a> {
+    ask: &'a Ask,
+    turn: &'a Turn,
+}
+
+impl Worker<'_> {
+    async fn upload(&self, upload: Upload) -> Result<Uploaded, Refusal> {
+        let (engine, mailbox) = (&self.ask.desk.engine, self.ask.device.mailbox);
+        Ok(engine.upload(mailbox, self.turn.place(), self.turn.parent_seq(), upload).await?)
+    }
+
+    fn folder(&self) -> FolderId {
+        self.turn.folder().id
+    }
+
+    /// The item a ServerId names, where it is one of this collection.
+    fn item(&self, id: &WireId) -> Option<ItemNumber> {
+        let id = ServerId::parse(id.as_str())?;
+        (id.collection == self.turn.folder().number).then_some(id.item)
+    }
+
+    async fn change(&self, change: &Change) -> Result<Option<Reply>, Refusal> {
+        let failed = |status| Some(Reply::about(ReplyTo::Change, change.server_id.clone(), status));
+        let Some(item) = self.item(&change.server_id) else {
+            return Ok(failed(status::OBJECT_NOT_FOUND));
+        };
+        let ItemData::Email(email) = &change.data else {
+            return Ok(failed(status::CONVERSION_ERROR));
+        };
+        let items = self.ask.desk.engine.store.items(self.folder(), &[item]).await?;
+        let Some(current) = items.into_iter().next() else {
+            // A draft that was sent is gone; whoever repeats a lost request is told so again.
+            let was_sent = change.send && self.turn.is_replay();
+            return Ok(if was_sent { None } else { failed(status::OBJECT_NOT_FOUND) });
+        };
+        if change.send || (current.draft && !email.is_state_only()) {
+            return self.change_draft(change, email, current).await;
+        }
+        let state = match convert::state_change(email, current.flag.as_ref()) {
+            Ok(state) => state,
+            Err(status) => return Ok(failed(status)),
+        };
+        Ok(match self.upload(Upload::Change { item, change: state }).await? {
+            Uploaded::Done | Uploaded::Added(_) => None,
+            Uploaded::NoSuchItem => failed(status::OBJECT_NOT_FOUND),
+            Uploaded::Refused => failed(status::CONVERSION_ERROR),
+        })
+    }
+
+    /// A draft that was edited, or that is to be sent ([MS-ASEMAIL] 3.1.5.3).
+    async fn change_draft(
+        &self,
+        change: &Change,
+        email: &Email,
+        current: Item,
+    ) -> Result<Option<Reply>, Refusal> {
+        let failed = |status| Some(Reply::about(ReplyTo::Change, change.server_id.clone(), status));
+        if !self.keeps_drafts() || !current.draft {
+            return Ok(failed(status::CONVERSION_ERROR));
+        }
+        let engine = &self.ask.desk.engine;
+        if engine.is_recalled(self.ask.device.mailbox, self.folder(), current.item).await? {
+            return Ok(failed(status::OBJECT_NOT_FOUND));
+        }
+        let (_, raw) = match engine.store.read(self.folder(), current.item).await {
+            Err(MailboxError::NoSuchItem) => return Ok(failed(status::OBJECT_NOT_FOUND)),
+            read => read?,
+        };
+        let Ok(message) = Message::parse(raw) else {
+            return Ok(failed(status::CONVERSION_ERROR));
+        };
+        let existing = Some((&message, current.flag.as_ref()));
+        let now = engine.clock.now();
+        let drafted = match convert::draft(email, existing, self.sender(), now, message_id) {
+            Ok(drafted) => drafted,
+            Err(status) => return Ok(failed(status)),
+        };
+        if change.send {
+            let name = format!("draft {}", change.server_id);
+            if let Err(status) = self.send(&drafted.raw, name).await {
+                return Ok(failed(status));
+            }
+            // Not as an upload of the phone: it is told of the Delete like of any other.
+            match engine.store.delete(self.folder(), current.item).await {
+                Ok(_) | Err(MailboxError::NoSuchItem) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let upload = Upload::ChangeDraft {
+            item: current.item,
+            raw: drafted.raw.clone(),
+            change: drafted.change.clone(),
+        };
+        Ok(match self.upload(upload).await? {
+            Uploaded::NoSuchItem => failed(status::OBJECT_NOT_FOUND),
+            Uploaded::Refused => failed(status::CONVERSION_ERROR),
+            Uploaded::Done | Uploaded::Added(_) if drafted.added.is_empty() => None,
+            Uploaded::Done | Uploaded::Added(_) => {
+                let data = self.described(&drafted, current.item).await?;
+                Some(Reply {
+                    data,
+                    ..Reply::about(ReplyTo::Change, change.server_id.clone(), status::SUCCESS)
+                })
+            }
+        })
+    }
+
+    /// A new item: mail is only taken as a draft, from 16.0 on ([MS-ASEMAIL] 3.1.5.3).
+    async fn add(&self, add: &Add) -> Result<Reply, Refusal> {
+        let failed = |status| Reply::added(add.client_id.clone(), None, status);
+        let is_draft = self.keeps_drafts() && self.turn.folder().kind == FolderKind::Drafts;
+        let ItemData::Email(email) = &add.data else { return Ok(failed(status::CONVERSION_ERROR)) };
+        if !is_draft {
+            return Ok(failed(status::CONVERSION_ERROR));
+        }
+        let now = self.ask.desk.engine.clock.now();
+        let drafted = match convert::draft(email, None, self.sender(), now, message_id) {
+            Ok(drafted) => drafted,
+            Err(status) => return Ok(failed(status)),
+        };
+        if add.send {
+            let name = format!("add {}", add.client_id);
+            return Ok(match self.send(&drafted.raw, name).await {
+                Ok(()) => failed(status::SUCCESS),
+                Err(status) => failed(status),
+            });
+        }
+        let arrival = Arrival {
+            received: now,
+            read: drafted.change.read.unwrap_or(true),
+            flag: drafted.change.flag.clone().flatten(),
+            categories: drafted.change.categories.clone().unwrap_or_default(),
+            draft: true,
+            once: None,
+        };
+        let client_id = add.client_id.as_str().to_owned();
+        let upload = Upload::AddDraft { client_id, raw: drafted.raw.clone(), arrival };
+        match self.upload(upload).await {
+            Ok(Uploaded::Added(item)) => {
+                let id = ServerId { collection: self.turn.folder().number, item };
+                let id = super::wire_id(id);
+                let data = self.described(&drafted, item).await?;
+                Ok(Reply { data, ..Reply::added(add.client_id.clone(), Some(id), status::SUCCESS) })
+            }
+            Ok(_) => Ok(failed(status::CONVERSION_ERROR)),
+            Err(Refusal::Mailbox(MailboxError::Full)) => Ok(failed(status::OUT_OF_SPACE)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Delete of what is not there is what the phone wanted ([MS-ASCMD] 2.2.3.42.2).
+    async fn delete(&self, delete: &Delete, as_move: bool) -> Result<(), Refusal> {
+        let Some(item) = self.item(&delete.server_id) else { return Ok(()) };
+        let trash = if as_move { self.trash().await? } else { None };
+        self.upload(Upload::Delete { item, trash }).await?;
+        Ok(())
+    }
+
+    /// Deleted Items, unless this is it.
+    async fn trash(&self) -> Result<Option<FolderId>, Refusal> {
+        if self.turn.folder().kind == FolderKind::DeletedItems {
+            return Ok(None);
+        }
+        let folders = self.ask.desk.engine.store.folders(self.ask.device.mailbox).await?;
+        let trash = folders.into_iter().find(|folder| folder.kind == FolderKind::DeletedItems);
+        Ok(trash.map(|folder| folder.id))
+    }
+
+    fn keeps_drafts(&self) -> bool {
+        self.ask.version >= ProtocolVersion::V16_0
+    }
+
+    fn sender(&self) -> Sender {
+        Sender {
+            address: self.ask.user.address.clone(),
+            display_name: self.ask.user.display_name.clone(),
+        }
+    }
+
+    /// What the phone is told of a draft it wrote.
+    async fn described(
+        &self,
+        drafted: &convert::Drafted,
+        item: ItemNumber,
+    ) -> Result<Option<ItemData>, Refusal> {
+        let Ok(message) = Message::parse(drafted.raw.clone()) else { return Ok(None) };
+        let items = self.ask.desk.engine.store.items(self.folder(), &[item]).await?;
+        let Some(item) = items.first() else { return Ok(None) };
+        let number = self.turn.folder().number;
+        Ok(Some(convert::drafted_answer(&message, number, item, &drafted.added).into()))
+    }
+
+    /// Hands a draft over to be sent; the name makes a repetition the same mail.
+    async fn send(&self, raw: &[u8], name: String) -> Result<(), Status> {
+        let Some(outgoing) = &self.ask.desk.outgoing else { return Err(status::SERVER_ERROR) };
+        let now = self.ask.desk.engine.clock.now();
+        let ready =
+            prepare(raw, &self.sender(), now, message_id).map_err(|_| status::CONVERSION_ERROR)?;
+        let place = self.turn.place();
+        let submission = Submission {
+            user: self.ask.user.id,
+            device: self.ask.device.id,
+            client_id: Some(format!("sync {} {} {name}", place.folder, self.turn.parent_seq())),
+            raw: ready.raw,
+            recipients: ready.recipients,
+            message_id: ready.message_id,
+            save_in_sent: true,
+        };
+        match outgoing.submit(submission).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                tracing::warn!(device = %self.ask.device.id, %error, "a draft was not sent");
+                Err(status::SERVER_ERROR)
+            }
+        }
+    }
+}
+
+/// A Message-ID that nobody else makes.
+fn message_id() -> String {
+    let mut random = [0u8; 16];
+    // Without randomness the time of the draft still tells it apart; the machine has bigger worries then.
+    let _ = getrandom::fill(&mut random);
+    format!("{}@retract", crate::database::hex(&random))
+}

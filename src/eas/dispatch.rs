@@ -1,0 +1,149 @@
+//! From a command to its behaviour, and from what became of it to an answer.
+
+use std::sync::Arc;
+
+use activesync::command::CommandName;
+use activesync::http::Query;
+use activesync::{Document, ProtocolVersion};
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::command;
+use super::endpoint::{Answer, ConnectionId, Incoming, Outcome, Plain};
+use super::gateway::Desk;
+use super::session::{self, Refused};
+use super::status::Refusal;
+use crate::database::Tx;
+use crate::directory::User;
+use crate::ledger::Device;
+use crate::recall::gate::{self, Content, Released, Ruling};
+
+/// What is served; see `answer`.
+pub(in crate::eas) const COMMANDS: &[CommandName] = &[
+    CommandName::Sync,
+    CommandName::FolderSync,
+    CommandName::FolderCreate,
+    CommandName::FolderDelete,
+    CommandName::FolderUpdate,
+    CommandName::GetItemEstimate,
+    CommandName::Ping,
+];
+
+/// A request that was let in, its body not yet read.
+pub(in crate::eas) struct Ask {
+    /// The rooms.
+    pub(in crate::eas) desk: Arc<Desk>,
+    /// Whose request.
+    pub(in crate::eas) user: User,
+    /// Whose device.
+    pub(in crate::eas) device: Arc<Device>,
+    /// The version it speaks.
+    pub(in crate::eas) version: ProtocolVersion,
+    /// What stands outside the body.
+    pub(in crate::eas) query: Query,
+    /// The body.
+    pub(in crate::eas) body: Bytes,
+    /// Its number.
+    pub(in crate::eas) request: u64,
+    /// Whether the device has not spoken on that connection before.
+    pub(in crate::eas) is_new_connection: bool,
+}
+
+impl Ask {
+    /// The body as a document of the command.
+    pub(in crate::eas) fn decode<D: Document>(&self) -> Result<D, Refusal> {
+        Ok(D::decode(self.version, &self.body)?)
+    }
+
+    /// An answer that holds nothing out of a mailbox.
+    pub(in crate::eas) fn plain<D: Document>(&self, document: &D) -> Answer {
+        let bytes = document.encode(self.version);
+        Answer::plain(StatusCode::OK, Plain::without_content(bytes))
+    }
+
+    /// An answer that holds content: what the gate lets out, with everything in it on the books. `None` when something in it was
+    /// fenced meanwhile; then it has to be made anew.
+    pub(in crate::eas) async fn release(
+        &self,
+        bytes: Bytes,
+        contents: Vec<Content>,
+    ) -> Result<Option<Released>, Refusal> {
+        let answer = gate::Answer {
+            device: self.device.id,
+            command: self.query.command.as_str(),
+            request: self.request,
+            bytes,
+            contents: contents.into(),
+            keys: Arc::new([]),
+        };
+        let (board, now) = (self.desk.engine.board.clone(), self.desk.engine.clock.now());
+        let job = move |tx: &Tx<'_>| gate::release(tx, &board, &answer, now);
+        match self.desk.engine.database.write(job).await? {
+            Ruling::Released(released) => Ok(Some(released)),
+            Ruling::Withheld(_) => Ok(None),
+        }
+    }
+
+    /// A refusal in the words of this command and version.
+    pub(in crate::eas) fn refuse(&self, why: &Refusal) -> Answer {
+        tracing::info!(
+            device = %self.device.id, command = %self.query.command, reason = why.reason(), "refused"
+        );
+        why.answer(Some(self.query.command), Some(self.version), &self.desk.limits.realm)
+    }
+
+    /// Puts what the gate let out on its way.
+    pub(in crate::eas) fn send(&self, released: Released) -> Answer {
+        Answer::released(released, self.desk.engine.database.clone())
+    }
+}
+
+/// Serves one request.
+pub(in crate::eas) async fn serve(desk: Arc<Desk>, request: Incoming) -> Outcome {
+    let (peer, query) = (request.peer.ip(), request.query.clone());
+    let ask = match session::enter(&desk, request).await {
+        Ok(ask) => Arc::new(ask),
+        Err(Refused { command, version, why }) => {
+            session::note_refusal(peer, &query, command, &why);
+            return why.answer(command, version, &desk.limits.realm).into();
+        }
+    };
+    let _turn = desk.turn_of(ask.device.id).await;
+    match answer(&ask).await {
+        Ok(outcome) => outcome,
+        Err(why) => ask.refuse(&why).into(),
+    }
+}
+
+async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
+    match ask.query.command {
+        CommandName::FolderSync => command::folder_sync::answer(ask).await,
+        _ if session::is_fleeting(&ask.device) => {
+            Err(Refusal::Status(activesync::status::common::SERVER_ERROR_RETRY_LATER))
+        }
+        CommandName::Sync => command::sync::answer(ask).await,
+        CommandName::FolderCreate => command::folder_create::answer(ask).await,
+        CommandName::FolderDelete => command::folder_delete::answer(ask).await,
+        CommandName::FolderUpdate => command::folder_update::answer(ask).await,
+        CommandName::GetItemEstimate => command::get_item_estimate::answer(ask).await,
+        CommandName::Ping => command::ping::answer(ask).await,
+        _ => Err(Refusal::Command),
+    }
+}
+
+/// The answer to a body beyond the limit; mail gets a Status, or the phone sends it for ever.
+pub(in crate::eas) async fn too_large(desk: &Desk, request: &Incoming) -> Answer {
+    let refused = match session::sign_in(desk, request).await {
+        Err(why) => Refused { command: None, version: None, why },
+        Ok(_) => match session::read_query(request) {
+            Err(refused) => refused,
+            Ok((query, version)) => Refused {
+                command: Some(query.command),
+                version: Some(version),
+                why: Refusal::TooLarge,
+            },
+        },
+    };
+    session::note_refusal(request.peer.ip(), &request.query, refused.command, &refused.why);
+    refused.why.answer(refused.command, refused.version, &desk.limits.realm)
+}

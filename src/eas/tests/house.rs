@@ -1,0 +1,284 @@
+//! A gateway on a database of its own, and the verbs the tests of commands are told in. Requests go in as the listener hands them
+//! over, and answers are drained as it would.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use activesync::command::sync::{Collection, CollectionAnswer, Request, Response, ServerCommand};
+use activesync::command::{CommandName, folder_sync};
+use activesync::http::{Query, WBXML};
+use activesync::types::{CollectionId, SyncKey};
+use activesync::{Document, ProtocolVersion};
+use base64::Engine as _;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use tempfile::TempDir;
+
+use crate::clock::{Clock, Timestamp};
+use crate::database::{Bodies, Database, Options};
+use crate::directory::{Directory, NewUser, Settings};
+use crate::eas::{
+    Answer, Body, ConnectionId, Everybody, Gateway, GatewayLimits, Handler, Incoming, Outcome,
+    Place, Rooms, Waiting,
+};
+use crate::ids::{FolderId, ItemNumber, MailboxId, UserId};
+use crate::ledger::Books;
+use crate::mailbox::embedded::Embedded;
+use crate::mailbox::{Arrival, FolderEvent, FolderEventKind, Mailbox};
+use crate::push::{Bells, Ring};
+use crate::recall::gate::FenceBoard;
+use crate::recall::{self, Actor, OrderRequest, Recall};
+use crate::secret::Secret;
+use crate::sync::Engine;
+
+pub(super) const V: ProtocolVersion = ProtocolVersion::V16_1;
+pub(super) const INBOX: &str = "1";
+
+/// A gateway with one user, ann, and her phone.
+pub(super) struct House {
+    pub(super) gateway: Gateway,
+    pub(super) engine: Engine,
+    pub(super) store: Embedded,
+    pub(super) bells: Bells,
+    pub(super) clock: Clock,
+    pub(super) recall: Recall,
+    pub(super) mailbox: MailboxId,
+    pub(super) connection: ConnectionId,
+    _dir: TempDir,
+}
+
+/// An answer as the phone saw it.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) status: StatusCode,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Seen {
+    pub(super) fn read<D: Document>(&self) -> D {
+        assert_eq!(self.status, StatusCode::OK);
+        D::decode(V, &self.body).unwrap()
+    }
+}
+
+impl House {
+    pub(super) async fn new() -> House {
+        House::with(GatewayLimits::default()).await
+    }
+
+    pub(super) async fn with(limits: GatewayLimits) -> House {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Timestamp(1_795_500_000_000));
+        let database = Database::open(dir.path(), Options::quick(&clock)).unwrap();
+        let directory = Directory::new(database.clone(), clock.clone(), Settings::quick()).unwrap();
+        let ann = NewUser {
+            name: "ann".into(),
+            address: "ann@a.example".into(),
+            password: Secret::new("correct horse".into()),
+            ..NewUser::default()
+        };
+        directory.add_user(ann).await.unwrap();
+        let bells = Bells::new();
+        let ringing = bells.clone();
+        let on_event = Arc::new(move |event: FolderEvent| ring(&ringing, event));
+        let board = FenceBoard::new();
+        let (bodies, hook) = (Bodies::simulated(), recall::arrivals(board.clone()));
+        let store =
+            Embedded::with_arrivals(database.clone(), bodies, clock.clone(), on_event, hook);
+        let mailbox = store.mailbox_of(UserId(1)).await.unwrap();
+        let engine = Engine {
+            database: database.clone(),
+            store: Arc::new(store.clone()),
+            books: Books::new(&[7; 32], vec![1]),
+            board: board.clone(),
+            clock: clock.clone(),
+        };
+        let rooms = recall::Rooms { store: store.clone(), board, bells: bells.clone() };
+        let recall = Recall::new(database, clock.clone(), rooms, recall::Limits::default());
+        let gateway = Gateway::new(Rooms {
+            engine: engine.clone(),
+            bells: bells.clone(),
+            directory,
+            admission: Arc::new(Everybody),
+            outgoing: None,
+            discovery: None,
+            limits,
+        });
+        let connection = ConnectionId(1);
+        House { gateway, engine, store, bells, clock, recall, mailbox, connection, _dir: dir }
+    }
+
+    pub(super) fn incoming(
+        &self,
+        command: CommandName,
+        version: &'static str,
+        body: Vec<u8>,
+    ) -> Incoming {
+        let mut headers = HeaderMap::new();
+        let basic = base64::engine::general_purpose::STANDARD.encode("ann:correct horse");
+        headers.insert(AUTHORIZATION, format!("Basic {basic}").parse().unwrap());
+        headers.insert("ms-asprotocolversion", HeaderValue::from_static(version));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(WBXML));
+        Incoming {
+            place: Place::ActiveSync,
+            method: Method::POST,
+            path: "/Microsoft-Server-ActiveSync".to_owned(),
+            query: Query::new(command, "phone1", "Test").encode_plain(),
+            headers,
+            body: Bytes::from(body),
+            peer: "127.0.0.1:4000".parse().unwrap(),
+            secure: true,
+            connection: self.connection,
+        }
+    }
+
+    /// Sends a request; a wait is an error.
+    pub(super) async fn send(&self, command: CommandName, body: Vec<u8>) -> Seen {
+        self.give(self.incoming(command, "16.1", body)).await
+    }
+
+    pub(super) async fn give(&self, request: Incoming) -> Seen {
+        match self.gateway.handle(request).await {
+            Outcome::Answer(answer) => drain(answer),
+            Outcome::Wait(_) => panic!("it waits"),
+        }
+    }
+
+    /// Sends a request that hangs.
+    pub(super) async fn wait(&self, command: CommandName, body: Vec<u8>) -> Box<dyn Waiting> {
+        match self.gateway.handle(self.incoming(command, "16.1", body)).await {
+            Outcome::Answer(answer) => panic!("it does not wait: {:?}", drain(answer)),
+            Outcome::Wait(waiting) => waiting,
+        }
+    }
+
+    pub(super) async fn sync(&self, request: Request) -> Response {
+        self.send(CommandName::Sync, request.encode(V)).await.read()
+    }
+
+    /// One collection, synced as is.
+    pub(super) async fn sync_one(&self, collection: Collection) -> CollectionAnswer {
+        let response = self.sync(just(collection)).await;
+        assert_eq!(response.status, None);
+        response.collections.into_iter().next().unwrap()
+    }
+
+    pub(super) async fn folder_sync(&self, key: &str) -> folder_sync::Response {
+        let request = folder_sync::Request { sync_key: SyncKey::new(key).unwrap() };
+        self.send(CommandName::FolderSync, request.encode(V)).await.read()
+    }
+
+    /// The key of a freshly begun Inbox.
+    pub(super) async fn begin(&self) -> SyncKey {
+        self.sync_one(inbox("0")).await.sync_key
+    }
+
+    /// Syncs the Inbox until nothing more comes; gives the last key and everything that was added.
+    pub(super) async fn catch_up(&self, mut key: SyncKey) -> (SyncKey, Vec<String>) {
+        let mut added = Vec::new();
+        loop {
+            let seen = self.send(CommandName::Sync, just(inbox(key.as_str())).encode(V)).await;
+            if seen.body.is_empty() {
+                return (key, added);
+            }
+            let response: Response = seen.read();
+            let collection = response.collections.into_iter().next().unwrap();
+            added.extend(adds(&collection));
+            key = collection.sync_key;
+        }
+    }
+
+    pub(super) async fn inbox_folder(&self) -> FolderId {
+        let folders = self.store.folders(self.mailbox).await.unwrap();
+        folders.iter().find(|f| f.number.to_string() == INBOX).unwrap().id
+    }
+
+    /// A mail arrives.
+    pub(super) async fn mail(&self, name: &str) -> ItemNumber {
+        self.clock.advance(Duration::from_secs(1));
+        let raw = format!(
+            "From: Bob <bob@b.example>\r\nTo: ann@a.example\r\nSubject: {name}\r\n\
+             Message-ID: <{name}@b.example>\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000\r\n\r\n\
+             The body of {name}.\r\n"
+        );
+        let arrival = Arrival { received: self.clock.now(), ..Arrival::default() };
+        let folder = self.inbox_folder().await;
+        self.store.append(folder, Bytes::from(raw), arrival).await.unwrap()
+    }
+
+    /// An administrator takes a mail back, and the worker does its part.
+    pub(super) async fn recalls(&self, name: &str) {
+        let request = OrderRequest {
+            message_id: format!("{name}@b.example"),
+            reason: "test".to_owned(),
+            confirm_count: Some(1),
+            ..OrderRequest::default()
+        };
+        self.recall.order(request, Actor::Admin("root".to_owned()), None).await.unwrap();
+        self.recall.work_off().await.unwrap();
+    }
+}
+
+/// What the server does with events of the store.
+fn ring(bells: &Bells, event: FolderEvent) {
+    let folder = event.folder;
+    match event.kind {
+        FolderEventKind::Arrived { .. } => bells.ring(folder, Ring::Arrival(folder)),
+        FolderEventKind::Removed => bells.ring(folder, Ring::Removal(folder)),
+        FolderEventKind::Changed => bells.ring(folder, Ring::Change(folder)),
+        FolderEventKind::Hierarchy => bells.ring_device(crate::ids::DeviceId(1), Ring::Hierarchy),
+    }
+}
+
+fn drain(answer: Answer) -> Seen {
+    let headers = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
+    let body = match answer.body {
+        Body::Empty => Vec::new(),
+        Body::Plain(plain) => plain.bytes().to_vec(),
+        Body::Released(mut content) => {
+            assert!(content.may_continue());
+            let bytes = content.bytes().to_vec();
+            content.wrote(bytes.len());
+            content.finish(true);
+            bytes
+        }
+    };
+    Seen { status: answer.status, headers, body }
+}
+
+/// Waits for a held request and reads the answer.
+pub(super) async fn ends(waiting: Box<dyn Waiting>) -> Seen {
+    drain(tokio::time::timeout(Duration::from_secs(5), waiting.wait()).await.unwrap())
+}
+
+pub(super) fn inbox(key: &str) -> Collection {
+    Collection::new(CollectionId::new(INBOX).unwrap(), SyncKey::new(key).unwrap())
+}
+
+pub(super) fn just(collection: Collection) -> Request {
+    Request { collections: vec![collection], ..Request::default() }
+}
+
+/// Subjects that were added.
+pub(super) fn adds(answer: &CollectionAnswer) -> Vec<String> {
+    let subject = |command: &ServerCommand| match command {
+        ServerCommand::Add { data, .. } => data.email().and_then(|mail| mail.subject.clone()),
+        _ => None,
+    };
+    answer.commands.iter().filter_map(subject).collect()
+}
+
+/// ServerIds that were deleted.
+pub(super) fn deletes(answer: &CollectionAnswer) -> Vec<String> {
+    let id = |command: &ServerCommand| match command {
+        ServerCommand::Delete { server_id, .. } => Some(server_id.to_string()),
+        _ => None,
+    };
+    answer.commands.iter().filter_map(id).collect()
+}
