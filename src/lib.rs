@@ -3,7 +3,9 @@
 //! The rooms, from the ground up; each uses any room below it, siblings stay strangers:
 //! [`ids`], [`clock`], [`secret`], [`message`], [`directory`], [`mailbox`], [`delivery`], [`eas`].
 
+pub mod admin;
 pub mod audit;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;

@@ -1,2 +1,11 @@
-//! The `retract` binary.
-fn main() {}
+//! The `retract` binary: everything is in the library.
+
+use std::process::ExitCode;
+
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    retract::cli::main()
+}

@@ -21,6 +21,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 4, name: "recall", sql: include_str!("migrations/0004_recall.sql") },
     Migration { number: 5, name: "policy", sql: include_str!("migrations/0005_policy.sql") },
     Migration { number: 6, name: "delivery", sql: include_str!("migrations/0006_delivery.sql") },
+    Migration { number: 7, name: "admin", sql: include_str!("migrations/0007_admin.sql") },
 ];
 
 #[derive(Clone, Copy)]

@@ -1,0 +1,1 @@
+//! The router by all roads, on a database of its own.

@@ -1,0 +1,140 @@
+//! `retract device`: phones, what they sync, and orders to them.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::show::{self, Say};
+use super::talk::Gateway;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Lists devices.
+    List,
+    /// Shows a device and the folders it syncs.
+    Show(Device),
+    /// Orders a wipe. The phone promises it when it fetches the order; a promise is all that can be had.
+    #[command(after_help = "Examples:\n  retract device wipe 7 --scope account-only\n  \
+        retract device wipe 7 --scope full --device-id androidc1234567890")]
+    Wipe(WipeArgs),
+    /// Has a device forget and fetch everything again.
+    Resync(Device),
+    /// Answers a device no more. A wipe that waits goes out first.
+    Block(Device),
+    /// Answers a device again, or at last.
+    Allow(Device),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Device {
+    /// Its number in `retract device list`.
+    device: i64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WipeArgs {
+    /// Its number in `retract device list`.
+    device: i64,
+    /// What is wiped.
+    #[arg(long, value_enum)]
+    scope: Scope,
+    /// For a full wipe: the DeviceId, typed.
+    #[arg(long)]
+    device_id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Scope {
+    /// The account and its mail (phones that speak 16.1).
+    AccountOnly,
+    /// Everything on the phone.
+    Full,
+}
+
+pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
+    match command {
+        Command::List => list(gateway, say).await,
+        Command::Show(Device { device }) => {
+            let shown = gateway.get(&format!("/api/v1/devices/{device}")).await?;
+            say.either(&shown, detail)
+        }
+        Command::Wipe(args) => {
+            let scope = match args.scope {
+                Scope::AccountOnly => "account_only",
+                Scope::Full => "full",
+            };
+            let body = json!({ "scope": scope, "device_id": args.device_id });
+            give(args.device, "wipe", &body, gateway, say).await
+        }
+        Command::Resync(Device { device }) => give(device, "resync", &json!({}), gateway, say).await,
+        Command::Block(Device { device }) => give(device, "block", &json!({}), gateway, say).await,
+        Command::Allow(Device { device }) => give(device, "allow", &json!({}), gateway, say).await,
+    }
+}
+
+async fn list(gateway: &Gateway, say: &Say) -> Result<(), Failure> {
+    let mut devices: Vec<Value> = Vec::new();
+    loop {
+        let after = devices.last().and_then(|device| device.get("id")).and_then(Value::as_i64);
+        let path = format!("/api/v1/devices?after={}", after.unwrap_or(0));
+        let page = gateway.get(&path).await?;
+        let before = devices.len();
+        devices.extend(show::rows(&page, "devices").cloned());
+        if devices.len() == before {
+            break;
+        }
+    }
+    say.either(&json!({ "devices": devices }), |all| {
+        let rows = show::rows(all, "devices").map(row).collect();
+        show::table(&HEADINGS, rows)
+    })
+}
+
+async fn give(
+    device: i64,
+    what: &str,
+    body: &Value,
+    gateway: &Gateway,
+    say: &Say,
+) -> Result<(), Failure> {
+    let shown = gateway.post(&format!("/api/v1/devices/{device}/{what}"), body).await?;
+    say.either(&shown, |shown| show::table(&HEADINGS, vec![row(shown)]))
+}
+
+const HEADINGS: [&str; 9] =
+    ["ID", "USER", "NAME", "MODEL", "VERSION", "DEVICEID", "LAST SEEN", "ACCESS", "WIPE"];
+
+fn row(device: &Value) -> Vec<String> {
+    let text = |name| show::text(device, name);
+    vec![
+        text("id"),
+        text("user_name"),
+        text("friendly_name"),
+        text("model"),
+        text("version"),
+        text("wire_id"),
+        show::time(device, "last_seen"),
+        text("access"),
+        text("wipe"),
+    ]
+}
+
+fn detail(device: &Value) -> String {
+    let mut lines = Vec::new();
+    for name in [
+        "id", "user_name", "wire_id", "device_type", "user_agent", "version", "friendly_name", "model",
+        "os", "generation", "gap", "removed", "access", "wipe",
+    ] {
+        lines.push(format!("{name:<14} {}", show::text(device, name)));
+    }
+    for name in ["first_seen", "last_seen"] {
+        lines.push(format!("{name:<14} {}", show::time(device, name)));
+    }
+    let rows = show::rows(device, "collections").map(|collection| {
+        let text = |name| show::text(collection, name);
+        let asked = show::time(collection, "last_asked");
+        vec![text("name"), text("held"), text("in_flight"), text("key"), asked]
+    });
+    let table = show::table(&["FOLDER", "HELD", "IN FLIGHT", "KEY", "LAST ASKED"], rows.collect());
+    format!("{}\n\n{table}", lines.join("\n"))
+}
