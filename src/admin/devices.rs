@@ -6,6 +6,7 @@ use std::pin::Pin;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as From};
 use axum::{Extension, Json};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::State;
@@ -63,7 +64,7 @@ pub(super) struct DeviceRow {
     #[serde(flatten)]
     pub(super) device: Device,
     pub(super) user_name: String,
-    pub(super) access: String,
+    pub(super) access: Option<String>,
     pub(super) wipe: Option<String>,
 }
 
@@ -236,14 +237,20 @@ async fn give(
         })
         .await?;
     let (device, user_name) = found.ok_or_else(no_such_device)?;
-    let standing = state.devices.order(id, order, caller.name()).await?;
-    let DeviceStanding { access, wipe } = standing;
-    Ok(Json(DeviceRow { device, user_name, access, wipe }))
+    let Some(control) = &state.devices else {
+        let words = "this gateway gives devices no orders";
+        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "not_enabled", words));
+    };
+    let DeviceStanding { access, wipe } = control.order(id, order, caller.name()).await?;
+    Ok(Json(DeviceRow { device, user_name, access: Some(access), wipe }))
 }
 
 async fn row(state: &State, device: Device, user_name: String) -> Result<DeviceRow, Problem> {
-    let DeviceStanding { access, wipe } = state.devices.standing(device.id).await?;
-    Ok(DeviceRow { device, user_name, access, wipe })
+    let Some(control) = &state.devices else {
+        return Ok(DeviceRow { device, user_name, access: None, wipe: None });
+    };
+    let DeviceStanding { access, wipe } = control.standing(device.id).await?;
+    Ok(DeviceRow { device, user_name, access: Some(access), wipe })
 }
 
 fn user_name(tx: &Tx<'_>, device: &Device) -> Result<String, Error> {

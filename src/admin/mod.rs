@@ -62,8 +62,8 @@ pub struct State {
     pub store: Arc<dyn Mailbox>,
     /// Who waits, for the metrics.
     pub bells: Bells,
-    /// Carries out what is ordered of devices.
-    pub devices: Arc<dyn DeviceControl>,
+    /// Carries out what is ordered of devices; without it devices are only shown.
+    pub devices: Option<Arc<dyn DeviceControl>>,
     /// Where browsers reach the pages, such as `http://127.0.0.1:8025`.
     pub base_url: String,
 }

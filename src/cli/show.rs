@@ -81,7 +81,7 @@ pub(super) fn table(headings: &[&str], rows: Vec<Vec<String>>) -> String {
         return "none".to_owned();
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headings.to_vec());
     for row in rows {
         table.add_row(row);
