@@ -1,16 +1,13 @@
 //! Devices over the API: who they are, what they sync, and the orders an operator gives them.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as From};
 use axum::{Extension, Json};
-use http::StatusCode;
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use super::State;
-use super::caller::Caller;
+use super::caller::{Caller, second_person};
 use super::problem::Problem;
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
@@ -18,45 +15,10 @@ use crate::directory;
 use crate::ids::{DeviceId, FolderId};
 use crate::ledger::holding::{self, Kind};
 use crate::ledger::{self, Collection, Device, Place, device};
+use crate::policy::{Access, DeviceView, Wipe, WipeKind, WipeOrder};
 
 /// Devices of one page when none are asked for, and at most.
 const PAGE_DEVICES: usize = 500;
-
-/// What an operator may order of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeviceOrder {
-    /// Remove the account and its mail (from 16.1).
-    WipeAccount,
-    /// Remove everything on the device.
-    WipeFull,
-    /// Have it forget and fetch everything again.
-    Resync,
-    /// Answer it no more. A wipe that waits goes out first.
-    Block,
-    /// Answer it again, or at last.
-    Allow,
-}
-
-/// How a device stands with us.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DeviceStanding {
-    /// `allowed`, `quarantined` or `blocked`.
-    pub access: String,
-    /// The state of a wipe, in the words of the coverage report; `None` when none was ordered.
-    pub wipe: Option<String>,
-}
-
-/// The answer of a device room that takes its time.
-pub type Later<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
-
-/// Whoever carries out what is ordered of devices: the policy room, through the server.
-pub trait DeviceControl: Send + Sync {
-    /// How a device stands.
-    fn standing(&self, device: DeviceId) -> Later<DeviceStanding>;
-    /// Orders something of a device; answers how it stands now. The words for `by` go to the audit.
-    fn order(&self, device: DeviceId, order: DeviceOrder, by: String) -> Later<DeviceStanding>;
-}
 
 /// A device as lists show it.
 #[derive(Clone, Debug, Serialize)]
@@ -64,8 +26,15 @@ pub(super) struct DeviceRow {
     #[serde(flatten)]
     pub(super) device: Device,
     pub(super) user_name: String,
-    pub(super) access: Option<String>,
-    pub(super) wipe: Option<String>,
+    /// What was decided about it; none where the default counts.
+    pub(super) access: Option<Access>,
+    /// The policy it must obey.
+    pub(super) policy: String,
+    /// Whether it acknowledged that policy as it is now.
+    pub(super) is_provisioned: bool,
+    /// What it said it did with it: 1 whole, 2 in part, 3 not, 4 managed elsewhere.
+    pub(super) compliance: Option<u8>,
+    pub(super) wipe: Option<Wipe>,
 }
 
 #[derive(Serialize)]
@@ -109,6 +78,9 @@ pub(super) struct WipeBody {
     scope: WipeScope,
     /// For a full wipe: the DeviceId as the phone shows it, typed.
     device_id: Option<String>,
+    /// Whether the device is blocked once it has promised.
+    #[serde(default)]
+    block_after: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -135,41 +107,45 @@ pub(super) async fn show(
     id: Result<Path<DeviceId>, PathRejection>,
 ) -> Result<Json<DeviceDetail>, Problem> {
     let Path(id) = id?;
-    let found = state
-        .database
-        .read(move |tx| {
-            let Some(device) = device::load(tx, id)? else { return Ok(None) };
-            let name = user_name(tx, &device)?;
-            Ok::<_, Error>(Some((device, name, collections(tx, id)?)))
-        })
-        .await?;
-    let (device, name, collections) = found.ok_or_else(no_such_device)?;
-    let row = row(&state, device, name).await?;
-    Ok(Json(DeviceDetail { row, collections }))
+    let collections = state.database.read(move |tx| collections(tx, id)).await?;
+    Ok(Json(DeviceDetail { row: row(&state, id).await?, collections }))
 }
 
-/// `POST /api/v1/devices/{id}/wipe`
+/// `POST /api/v1/devices/{id}/wipe`: the second person, where there is one, comes as a second token.
 pub(super) async fn wipe(
     From(state): From<State>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
     id: Result<Path<DeviceId>, PathRejection>,
     body: Result<Json<WipeBody>, JsonRejection>,
 ) -> Result<Json<DeviceRow>, Problem> {
-    let (Path(id), Json(body)) = (id?, body?);
-    let order = match body.scope {
-        WipeScope::AccountOnly => DeviceOrder::WipeAccount,
-        WipeScope::Full => {
-            let device = state.database.read(move |tx| device::load(tx, id)).await?;
-            let device = device.ok_or_else(no_such_device)?;
-            let typed = body.device_id.as_deref().unwrap_or_default().trim();
-            if !typed.eq_ignore_ascii_case(&device.wire_id) {
-                let words = "a full wipe erases the whole phone: type its DeviceId in device_id";
-                return Err(Problem::conflict("device_not_confirmed", words));
-            }
-            DeviceOrder::WipeFull
-        }
+    let (Path(device), Json(body)) = (id?, body?);
+    let second = second_person(&state, &headers).await?.map(|second| second.0.name());
+    let kind = match body.scope {
+        WipeScope::AccountOnly => WipeKind::Account,
+        WipeScope::Full => WipeKind::Device,
     };
-    give(&state, &caller, id, order).await
+    let order = WipeOrder {
+        device,
+        kind,
+        typed_id: body.device_id,
+        by: caller.name(),
+        second,
+        block_after: body.block_after,
+    };
+    state.policies.wipe(order).await?;
+    Ok(Json(row(&state, device).await?))
+}
+
+/// `DELETE /api/v1/devices/{id}/wipe`: calls off what has not left, or closes what was answered.
+pub(super) async fn clear_wipe(
+    From(state): From<State>,
+    Extension(caller): Extension<Caller>,
+    id: Result<Path<DeviceId>, PathRejection>,
+) -> Result<Json<DeviceRow>, Problem> {
+    let Path(id) = id?;
+    state.policies.clear_wipe(id, &caller.name()).await?;
+    Ok(Json(row(&state, id).await?))
 }
 
 /// `POST /api/v1/devices/{id}/resync`
@@ -179,27 +155,35 @@ pub(super) async fn resync(
     id: Result<Path<DeviceId>, PathRejection>,
 ) -> Result<Json<DeviceRow>, Problem> {
     let Path(id) = id?;
-    give(&state, &caller, id, DeviceOrder::Resync).await
+    state.policies.resync(id, &caller.name()).await?;
+    Ok(Json(row(&state, id).await?))
 }
 
 /// `POST /api/v1/devices/{id}/block`
 pub(super) async fn block(
-    From(state): From<State>,
-    Extension(caller): Extension<Caller>,
+    state: From<State>,
+    caller: Extension<Caller>,
     id: Result<Path<DeviceId>, PathRejection>,
 ) -> Result<Json<DeviceRow>, Problem> {
-    let Path(id) = id?;
-    give(&state, &caller, id, DeviceOrder::Block).await
+    decide(state, caller, id, Access::Block).await
 }
 
 /// `POST /api/v1/devices/{id}/allow`
 pub(super) async fn allow(
-    From(state): From<State>,
-    Extension(caller): Extension<Caller>,
+    state: From<State>,
+    caller: Extension<Caller>,
     id: Result<Path<DeviceId>, PathRejection>,
 ) -> Result<Json<DeviceRow>, Problem> {
-    let Path(id) = id?;
-    give(&state, &caller, id, DeviceOrder::Allow).await
+    decide(state, caller, id, Access::Allow).await
+}
+
+/// `POST /api/v1/devices/{id}/quarantine`
+pub(super) async fn quarantine(
+    state: From<State>,
+    caller: Extension<Caller>,
+    id: Result<Path<DeviceId>, PathRejection>,
+) -> Result<Json<DeviceRow>, Problem> {
+    decide(state, caller, id, Access::Quarantine).await
 }
 
 /// A page of devices with the names of their users.
@@ -208,54 +192,32 @@ pub(super) async fn rows(
     after: DeviceId,
     limit: usize,
 ) -> Result<Vec<DeviceRow>, Problem> {
-    let found = state
-        .database
-        .read(move |tx| {
-            let devices = device::page(tx, after, limit)?.into_iter();
-            devices.map(|device| user_name(tx, &device).map(|name| (device, name))).collect()
-        })
-        .await;
-    let found: Vec<(Device, String)> = found.map_err(|error: Error| Problem::from(error))?;
+    let found = state.database.read(move |tx| device::page(tx, after, limit)).await?;
     let mut rows = Vec::with_capacity(found.len());
-    for (device, name) in found {
-        rows.push(row(state, device, name).await?);
+    for device in found {
+        rows.push(row(state, device.id).await?);
     }
     Ok(rows)
 }
 
-async fn give(
-    state: &State,
-    caller: &Caller,
-    id: DeviceId,
-    order: DeviceOrder,
+async fn decide(
+    From(state): From<State>,
+    Extension(caller): Extension<Caller>,
+    id: Result<Path<DeviceId>, PathRejection>,
+    access: Access,
 ) -> Result<Json<DeviceRow>, Problem> {
-    let found = state
-        .database
-        .read(move |tx| match device::load(tx, id)? {
-            Some(device) => user_name(tx, &device).map(|name| Some((device, name))),
-            None => Ok(None),
-        })
-        .await?;
-    let (device, user_name) = found.ok_or_else(no_such_device)?;
-    let Some(control) = &state.devices else {
-        let words = "this gateway gives devices no orders";
-        return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "not_enabled", words));
-    };
-    let DeviceStanding { access, wipe } = control.order(id, order, caller.name()).await?;
-    Ok(Json(DeviceRow { device, user_name, access: Some(access), wipe }))
+    let Path(id) = id?;
+    state.policies.set_access(id, Some(access), &caller.name()).await?;
+    Ok(Json(row(&state, id).await?))
 }
 
-async fn row(state: &State, device: Device, user_name: String) -> Result<DeviceRow, Problem> {
-    let Some(control) = &state.devices else {
-        return Ok(DeviceRow { device, user_name, access: None, wipe: None });
-    };
-    let DeviceStanding { access, wipe } = control.standing(device.id).await?;
-    Ok(DeviceRow { device, user_name, access: Some(access), wipe })
-}
-
-fn user_name(tx: &Tx<'_>, device: &Device) -> Result<String, Error> {
-    let user = directory::user(tx, device.user)?;
-    Ok(user.map_or_else(|| format!("user {}", device.user), |user| user.name))
+async fn row(state: &State, id: DeviceId) -> Result<DeviceRow, Problem> {
+    let DeviceView { device, access, policy, is_provisioned, compliance, wipe, .. } =
+        state.policies.device(id).await?;
+    let user = device.user;
+    let user = state.database.read(move |tx| directory::user(tx, user)).await?;
+    let user_name = user.map_or_else(|| format!("user {}", device.user), |user| user.name);
+    Ok(DeviceRow { device, user_name, access, policy, is_provisioned, compliance, wipe })
 }
 
 fn collections(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<CollectionView>, Error> {
@@ -277,6 +239,15 @@ fn collections(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<CollectionView>, Err
     Ok(views)
 }
 
-fn no_such_device() -> Problem {
-    Problem::not_found("there is no such device")
+impl DeviceRow {
+    /// Its access in a word, for pages.
+    pub(super) fn access_word(&self) -> &'static str {
+        self.access.map_or("default", Access::name)
+    }
+
+    /// Its wipe in a few words, for pages.
+    pub(super) fn wipe_words(&self) -> String {
+        let words = |wipe: &Wipe| format!("{} {}", wipe.kind.name(), wipe.state.name());
+        self.wipe.as_ref().map(words).unwrap_or_default()
+    }
 }

@@ -138,9 +138,9 @@ pub(super) async fn backup(
         tokio::task::spawn_blocking(move || database::backup(&database, &bodies, &target, now));
     let manifest = taken.await.map_err(|error| Problem::ours(error.to_string()))??;
     let by = caller.name();
-    let note = state.database.write(move |tx| {
-        audit::note(tx, now, &Event::new("backup.taken").personal("by", &by))
-    });
+    let note = state
+        .database
+        .write(move |tx| audit::note(tx, now, &Event::new("backup.taken").personal("by", &by)));
     note.await.map_err(|error: Error| Problem::from(error))?;
     Ok(Json(BackupView {
         to,

@@ -26,9 +26,7 @@ pub(super) async fn ready(From(state): From<State>) -> Result<&'static str, Prob
 
 /// `GET /metrics`
 pub(super) async fn metrics(From(state): From<State>) -> Result<Response, Problem> {
-    let read = state.database.read(|tx| {
-        Ok::<_, Error>((audit::head(tx)?.size, any_fence(tx)?))
-    });
+    let read = state.database.read(|tx| Ok::<_, Error>((audit::head(tx)?.size, any_fence(tx)?)));
     let (entries, fences) = read.await?;
     let is_full = state.database.is_full();
     let mut text = String::new();

@@ -49,14 +49,8 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
     seats.leave().await;
 }
 
-/// Serves the command line on a Unix socket that only its owner can open, until `stop` says so. What a crashed server left at the
-/// path is removed; a socket that somebody answers on is not.
-pub async fn serve_socket(
-    path: &Path,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let listener = bind(path).await?;
+/// Serves the command line on a socket of [`bind_socket`] until `stop` says so, and takes the socket away.
+pub async fn serve_socket(listener: UnixListener, router: Router, mut stop: watch::Receiver<bool>) {
     let mut seats = Seats::new(stop.clone());
     loop {
         let accepted = tokio::select! {
@@ -74,10 +68,14 @@ pub async fn serve_socket(
             }
         }
     }
+    let bound = listener.local_addr();
     drop(listener);
-    std::fs::remove_file(path)?;
+    if let Some(path) = bound.ok().as_ref().and_then(|bound| bound.as_pathname())
+        && let Err(error) = std::fs::remove_file(path.with_extension(""))
+    {
+        tracing::warn!(%error, "the command line's socket could not be taken away");
+    }
     seats.leave().await;
-    Ok(())
 }
 
 /// Asks the router in-process, as the machine's own shell: for the command line when no server runs.
@@ -93,20 +91,22 @@ pub async fn here(router: &Router, request: Request<Body>) -> Response<Body> {
     }
 }
 
-/// Binds under a name of its own and moves the socket into place once its mode is set, so that nobody can connect before.
-async fn bind(path: &Path) -> std::io::Result<UnixListener> {
+/// Binds the command line's socket, which only its owner can open. What a crashed server left at the path is removed; a socket that
+/// somebody answers on is not. It is bound under a name of its own and moved into place once its mode is set, so that nobody can
+/// connect before. Needs a runtime.
+pub fn bind_socket(path: &Path) -> std::io::Result<UnixListener> {
     if let Ok(found) = std::fs::symlink_metadata(path) {
         if !found.file_type().is_socket() {
             let words = format!("{} is there and is no socket", path.display());
             return Err(std::io::Error::other(words));
         }
-        if UnixStream::connect(path).await.is_ok() {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
             let words = format!("another server answers on {}", path.display());
             return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, words));
         }
     }
     let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
+    fresh.push(FRESH);
     let fresh = Path::new(&fresh);
     match std::fs::remove_file(fresh) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
@@ -192,3 +192,5 @@ impl Seats {
 
 /// Read and written by the owner alone.
 const SOCKET_MODE: u32 = 0o600;
+/// What a socket's name ends in until it is moved into place; its own address says so ever after.
+const FRESH: &str = ".new";

@@ -18,6 +18,7 @@ mod health;
 mod listen;
 mod orders;
 mod pages;
+mod policies;
 mod problem;
 mod tables;
 mod tokens;
@@ -28,11 +29,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
 pub use caller::{Local, Role};
-pub use devices::{DeviceControl, DeviceOrder, DeviceStanding, Later};
-pub use listen::{here, serve, serve_socket};
+pub use listen::{bind_socket, here, serve, serve_socket};
 pub(crate) use orders::NewOrder;
 pub use problem::Problem;
 pub use tokens::{TokenView, sign_in_link};
@@ -42,6 +42,7 @@ use crate::database::{Bodies, Database};
 use crate::directory::Directory;
 use crate::ids::UserId;
 use crate::mailbox::Mailbox;
+use crate::policy::Policies;
 use crate::push::Bells;
 use crate::recall::Recall;
 
@@ -62,8 +63,8 @@ pub struct State {
     pub store: Arc<dyn Mailbox>,
     /// Who waits, for the metrics.
     pub bells: Bells,
-    /// Carries out what is ordered of devices; without it devices are only shown.
-    pub devices: Option<Arc<dyn DeviceControl>>,
+    /// What devices must obey; carries out what is ordered of them.
+    pub policies: Policies,
     /// Where browsers reach the pages, such as `http://127.0.0.1:8025`.
     pub base_url: String,
 }
@@ -104,10 +105,11 @@ fn operating() -> Router<State> {
         .route("/api/v1/orders/{id}/cancel", post(orders::cancel))
         .route("/api/v1/devices", get(devices::list))
         .route("/api/v1/devices/{id}", get(devices::show))
-        .route("/api/v1/devices/{id}/wipe", post(devices::wipe))
+        .route("/api/v1/devices/{id}/wipe", post(devices::wipe).delete(devices::clear_wipe))
         .route("/api/v1/devices/{id}/resync", post(devices::resync))
         .route("/api/v1/devices/{id}/block", post(devices::block))
         .route("/api/v1/devices/{id}/allow", post(devices::allow))
+        .route("/api/v1/devices/{id}/quarantine", post(devices::quarantine))
         .route("/api/v1/audit", get(evidence::entries))
         .route("/api/v1/audit/verify", get(evidence::verify))
 }
@@ -120,6 +122,10 @@ fn administering() -> Router<State> {
         .route("/api/v1/users/{name}/password", post(users::set_password))
         .route("/api/v1/users/{name}/disable", post(users::disable))
         .route("/api/v1/users/{name}/enable", post(users::enable))
+        .route("/api/v1/users/{name}/policy", post(users::set_policy))
+        .route("/api/v1/policies", get(policies::list))
+        .route("/api/v1/policies/{name}", put(policies::put).delete(policies::remove))
+        .route("/api/v1/default-access", put(policies::set_default_access))
         .route("/api/v1/users/{name}/aliases", post(users::add_alias))
         .route("/api/v1/users/{name}/aliases/{address}", delete(users::remove_alias))
         .route("/api/v1/tokens", get(tokens::answer_list).post(tokens::answer_create))

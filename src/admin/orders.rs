@@ -157,22 +157,25 @@ pub(super) async fn cancel(
 /// The report now, and again each time it differs from the one before; ends when it cannot be made any more.
 fn reports(state: State, id: OrderId) -> impl Stream<Item = Result<sse::Event, Infallible>> {
     let changes = state.recall.changes();
-    futures_util::stream::unfold((state, changes, None), move |(state, mut changes, mut last)| async move {
-        loop {
-            if last.is_some() {
-                changes.changed().await.ok()?;
-                tokio::time::sleep(EVENT_PAUSE).await;
+    futures_util::stream::unfold(
+        (state, changes, None),
+        move |(state, mut changes, mut last)| async move {
+            loop {
+                if last.is_some() {
+                    changes.changed().await.ok()?;
+                    tokio::time::sleep(EVENT_PAUSE).await;
+                }
+                changes.mark_unchanged();
+                let report = state.recall.coverage(id).await.ok()?;
+                if last.as_ref() == Some(&report) {
+                    continue;
+                }
+                let event = sse::Event::default().event("coverage").json_data(&report).ok()?;
+                last = Some(report);
+                return Some((Ok(event), (state, changes, last)));
             }
-            changes.mark_unchanged();
-            let report = state.recall.coverage(id).await.ok()?;
-            if last.as_ref() == Some(&report) {
-                continue;
-            }
-            let event = sse::Event::default().event("coverage").json_data(&report).ok()?;
-            last = Some(report);
-            return Some((Ok(event), (state, changes, last)));
-        }
-    })
+        },
+    )
 }
 
 fn request(new: NewOrder) -> OrderRequest {

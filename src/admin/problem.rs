@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::database;
 use crate::directory::DirectoryError;
 use crate::mailbox::MailboxError;
+use crate::policy::NotDone;
 use crate::recall::{OrderRefused, ReasonCode, RecallError};
 
 /// Why a request was not done.
@@ -129,7 +130,10 @@ impl From<OrderRefused> for Problem {
             ReasonCode::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::CONFLICT,
         };
-        Problem { count: refused.count, ..Problem::new(status, refused.code.text(), refused.message) }
+        Problem {
+            count: refused.count,
+            ..Problem::new(status, refused.code.text(), refused.message)
+        }
     }
 }
 
@@ -142,6 +146,22 @@ impl From<DirectoryError> for Problem {
             DirectoryError::AddressTaken => Problem::conflict("address_taken", detail),
             DirectoryError::NotValid(_) => Problem::bad_request(detail),
             DirectoryError::Ours(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotDone> for Problem {
+    fn from(error: NotDone) -> Problem {
+        let (code, detail) = (error.code(), error.to_string());
+        match error {
+            NotDone::NoSuchDevice | NotDone::NoSuchUser | NotDone::NoSuchPolicy => {
+                Problem::new(StatusCode::NOT_FOUND, code, detail)
+            }
+            NotDone::BadName | NotDone::BadRule(_) => {
+                Problem::new(StatusCode::BAD_REQUEST, code, detail)
+            }
+            NotDone::Ours(error) => error.into(),
+            _ => Problem::conflict(code, detail),
         }
     }
 }

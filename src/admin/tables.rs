@@ -7,7 +7,11 @@ use crate::database::{Error, Row, Tx};
 use crate::params;
 
 /// Puts a token in; false when the name was ever used.
-pub(super) fn insert_token(tx: &Tx<'_>, hash: SecretHash, token: &TokenView) -> Result<bool, Error> {
+pub(super) fn insert_token(
+    tx: &Tx<'_>,
+    hash: SecretHash,
+    token: &TokenView,
+) -> Result<bool, Error> {
     let sql = "INSERT INTO admin_tokens (name, hash, role, created_at, created_by, expires_at) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING";
     let role = token.role.number();
@@ -17,11 +21,7 @@ pub(super) fn insert_token(tx: &Tx<'_>, hash: SecretHash, token: &TokenView) -> 
 }
 
 /// What the token with this hash may do, unless it is over.
-pub(super) fn token(
-    tx: &Tx<'_>,
-    hash: SecretHash,
-    now: Timestamp,
-) -> Result<Option<Grant>, Error> {
+pub(super) fn token(tx: &Tx<'_>, hash: SecretHash, now: Timestamp) -> Result<Option<Grant>, Error> {
     let sql = "SELECT name, role FROM admin_tokens \
         WHERE hash = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
     tx.one(sql, params![hash, now], read_grant)

@@ -70,7 +70,8 @@ pub(super) fn hash(secret: &str) -> SecretHash {
 /// 256 random bits as text.
 pub(super) fn random() -> Result<String, Problem> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|_| Problem::ours("the machine gives no random numbers"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|_| Problem::ours("the machine gives no random numbers"))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
@@ -84,7 +85,9 @@ pub(super) async fn create(
 ) -> Result<(Secret, TokenView), Problem> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(is_plain) {
-        return Err(Problem::bad_request("a token's name has 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'"));
+        return Err(Problem::bad_request(
+            "a token's name has 1 to 64 of a-z, A-Z, 0-9, '-', '_', '.'",
+        ));
     }
     if days.is_some_and(|days| days == 0 || days > TOKEN_DAYS_MAX) {
         return Err(Problem::bad_request("a token lives for 1 to 3660 days"));

@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::database::Error;
 use crate::directory::{NewUser, User};
 use crate::ids::UserId;
+use crate::policy::NotDone;
 use crate::secret::Secret;
 
 /// Users of one page when none are asked for, and at most.
@@ -69,6 +70,13 @@ pub(super) struct AliasBody {
     address: String,
 }
 
+/// The name of a policy; null for the default one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UserPolicyBody {
+    policy: Option<String>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
@@ -83,6 +91,11 @@ pub(super) async fn create(
     body: Result<Json<NewUserBody>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(body) = body?;
+    if let Some(name) = &body.policy
+        && !state.policies.list().await?.iter().any(|policy| policy.name == *name)
+    {
+        return Err(NotDone::NoSuchPolicy.into());
+    }
     let (password, shown) = password(body.password)?;
     let id = state
         .directory
@@ -157,6 +170,19 @@ pub(super) async fn enable(
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<UserView>, Problem> {
     set_disabled(from, caller, name, false).await
+}
+
+/// `POST /api/v1/users/{name}/policy`
+pub(super) async fn set_policy(
+    From(state): From<State>,
+    Extension(caller): Extension<Caller>,
+    name: Result<Path<String>, PathRejection>,
+    body: Result<Json<UserPolicyBody>, JsonRejection>,
+) -> Result<Json<UserView>, Problem> {
+    let (Path(name), Json(body)) = (name?, body?);
+    let user = state.directory.find(&name).await?;
+    state.policies.set_user_policy(user.id, body.policy.as_deref(), &caller.name()).await?;
+    Ok(Json(view(&state, User { policy_name: body.policy, ..user }).await?))
 }
 
 /// `POST /api/v1/users/{name}/aliases`

@@ -86,7 +86,11 @@ async fn verify(args: VerifyArgs, gateway: &Gateway, say: &Say) -> Result<(), Fa
             true => "the audit is whole".to_owned(),
             false => format!("NOT WHOLE: {}", show::text(report, "first_bad")),
         };
-        format!("{verdict}\nsize {}\nroot {}", show::text(report, "size"), show::text(report, "root"))
+        format!(
+            "{verdict}\nsize {}\nroot {}",
+            show::text(report, "size"),
+            show::text(report, "root")
+        )
     })?;
     match report["ok"] == true {
         true => Ok(()),

@@ -20,8 +20,10 @@ pub(super) struct BackupArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The server must not run, and the data directory must be new or empty. What devices were given after the \
-    backup is not in it: every device is marked, and no pair is called never exposed again.")]
+#[command(
+    after_help = "The server must not run, and the data directory must be new or empty. What devices were given after the \
+    backup is not in it: every device is marked, and no pair is called never exposed again."
+)]
 pub(super) struct RestoreArgs {
     /// A directory that `retract backup` wrote.
     from: PathBuf,

@@ -66,7 +66,9 @@ pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Resul
             let body = json!({ "scope": scope, "device_id": args.device_id });
             give(args.device, "wipe", &body, gateway, say).await
         }
-        Command::Resync(Device { device }) => give(device, "resync", &json!({}), gateway, say).await,
+        Command::Resync(Device { device }) => {
+            give(device, "resync", &json!({}), gateway, say).await
+        }
         Command::Block(Device { device }) => give(device, "block", &json!({}), gateway, say).await,
         Command::Allow(Device { device }) => give(device, "allow", &json!({}), gateway, say).await,
     }
@@ -122,8 +124,20 @@ fn row(device: &Value) -> Vec<String> {
 fn detail(device: &Value) -> String {
     let mut lines = Vec::new();
     for name in [
-        "id", "user_name", "wire_id", "device_type", "user_agent", "version", "friendly_name", "model",
-        "os", "generation", "gap", "removed", "access", "wipe",
+        "id",
+        "user_name",
+        "wire_id",
+        "device_type",
+        "user_agent",
+        "version",
+        "friendly_name",
+        "model",
+        "os",
+        "generation",
+        "gap",
+        "removed",
+        "access",
+        "wipe",
     ] {
         lines.push(format!("{name:<14} {}", show::text(device, name)));
     }

@@ -18,9 +18,11 @@ use crate::config::Config;
 use crate::eas::tls;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "On a terminal what is not given is asked; elsewhere the defaults are taken.\n\n\
+#[command(
+    after_help = "On a terminal what is not given is asked; elsewhere the defaults are taken.\n\n\
     Example:\n  retract init --hostname mail.example.org --domain example.org --data-dir /var/lib/retract \
-    --listen 0.0.0.0:443 --first-user ann@example.org")]
+    --listen 0.0.0.0:443 --first-user ann@example.org"
+)]
 pub(super) struct Args {
     /// The name phones reach this host by.
     #[arg(long)]
@@ -66,7 +68,9 @@ pub(super) async fn run(args: Args, config: Option<PathBuf>, say: &Say) -> Resul
     make_private(&answers.data_dir)?;
     answers.data_dir = answers.data_dir.canonicalize()?;
     let (certificate, key) = match (&args.certificate, &args.private_key) {
-        (Some(certificate), Some(key)) => (std::path::absolute(certificate)?, std::path::absolute(key)?),
+        (Some(certificate), Some(key)) => {
+            (std::path::absolute(certificate)?, std::path::absolute(key)?)
+        }
         _ => certificate(&answers)?,
     };
     let text = configuration(&answers, &certificate, &key);
@@ -94,7 +98,8 @@ fn ask(args: &Args) -> Result<Answers, Failure> {
         None if asks => question_on_terminal(question, default),
         None => Ok(default.to_owned()),
     };
-    let hostname = answer(args.hostname.clone(), "The name phones reach this host by", "localhost")?;
+    let hostname =
+        answer(args.hostname.clone(), "The name phones reach this host by", "localhost")?;
     let domain = hostname.split_once('.').map_or(hostname.as_str(), |(_, domain)| domain);
     let domain = answer(args.domain.clone(), "The mail domain whose users live here", domain)?;
     let data_dir = args.data_dir.as_ref().map(|dir| dir.display().to_string());
@@ -103,7 +108,9 @@ fn ask(args: &Args) -> Result<Answers, Failure> {
     let listen = answer(listen, "Where phones are served, by TLS", "0.0.0.0:443")?;
     let first_user = answer(args.first_user.clone(), "The address of a first user", "none")?;
     Ok(Answers {
-        listen: listen.parse().map_err(|_| Failure::Usage(format!("{listen} is no address with a port")))?,
+        listen: listen
+            .parse()
+            .map_err(|_| Failure::Usage(format!("{listen} is no address with a port")))?,
         first_user: (first_user != "none").then_some(first_user),
         data_dir: PathBuf::from(data_dir),
         hostname,
@@ -172,7 +179,8 @@ fn make_private(dir: &Path) -> Result<(), Failure> {
 fn write_new(path: &Path, octets: &[u8], mode: u32) -> Result<(), Failure> {
     let words = || path.display().to_string();
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(mode).open(path).with_context(words)?;
+    let mut file =
+        options.write(true).create_new(true).mode(mode).open(path).with_context(words)?;
     file.write_all(octets).and_then(|()| file.sync_all()).with_context(words)?;
     Ok(())
 }

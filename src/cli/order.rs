@@ -142,7 +142,15 @@ pub(super) async fn list(args: ListArgs, gateway: &Gateway, say: &Say) -> Result
         let rows = show::rows(orders, "orders").map(|order| {
             let text = |name| show::text(order, name);
             let at = show::time(order, "recalled_at");
-            vec![text("id"), text("state"), at, text("copies"), text("asked_by"), text("message_id"), text("reason")]
+            vec![
+                text("id"),
+                text("state"),
+                at,
+                text("copies"),
+                text("asked_by"),
+                text("message_id"),
+                text("reason"),
+            ]
         });
         let headings = ["ORDER", "STATE", "RECALLED", "COPIES", "BY", "MESSAGE-ID", "REASON"];
         show::table(&headings, rows.collect())
@@ -228,14 +236,23 @@ fn foreseen(run: &Value) -> String {
         text("devices_acted"),
     )];
     if run["is_unseen"] == true {
-        lines.push("Nothing is known under this Message-ID: the order would stand for it.".to_owned());
+        lines.push(
+            "Nothing is known under this Message-ID: the order would stand for it.".to_owned(),
+        );
     }
     if let Some(count) = run["confirm_count"].as_u64() {
-        lines.push(format!("This is a large order: it wants --confirm-count {count} and --second-token."));
+        lines.push(format!(
+            "This is a large order: it wants --confirm-count {count} and --second-token."
+        ));
     }
     let bodies = show::rows(run, "bodies").map(|body| {
         let covered = if body["is_covered"] == true { "yes" } else { "no" }.to_owned();
-        vec![show::text(body, "body"), show::text(body, "from"), show::text(body, "copies"), covered]
+        vec![
+            show::text(body, "body"),
+            show::text(body, "from"),
+            show::text(body, "copies"),
+            covered,
+        ]
     });
     lines.push(String::new());
     lines.push(show::table(&["BODY", "FROM", "COPIES", "COVERED"], bodies.collect()));
@@ -244,7 +261,13 @@ fn foreseen(run: &Value) -> String {
         let who = [show::text(recipient, "recipient"), show::text(recipient, "verdict")];
         let devices: Vec<&Value> = show::rows(recipient, "devices").collect();
         if devices.is_empty() {
-            rows.push(vec![who[0].clone(), who[1].clone(), String::new(), String::new(), String::new()]);
+            rows.push(vec![
+                who[0].clone(),
+                who[1].clone(),
+                String::new(),
+                String::new(),
+                String::new(),
+            ]);
         }
         for device in devices {
             let (name, chips) = (show::text(device, "device_name"), show::text(device, "exposure"));
@@ -266,10 +289,18 @@ fn foreseen(run: &Value) -> String {
 fn told(id: i64, report: &Value) -> String {
     let order = &report["order"];
     let mut lines = vec![
-        format!("order {id} ({}): {}", show::text(order, "state"), show::text(report, "sender_line")),
+        format!(
+            "order {id} ({}): {}",
+            show::text(order, "state"),
+            show::text(report, "sender_line")
+        ),
         format!(
             "{} of {} covered ({} %), marked read on {}, answered or forwarded from {}",
-            report["covered"], report["pairs"], report["percent"], report["read_claimed"], report["acted"]
+            report["covered"],
+            report["pairs"],
+            report["percent"],
+            report["read_claimed"],
+            report["acted"]
         ),
         format!("T0 delivered  {}", show::time(order, "delivered_at")),
         format!("T1 recalled   {}", show::time(order, "recalled_at")),
@@ -278,7 +309,8 @@ fn told(id: i64, report: &Value) -> String {
     for (name, percent) in
         [("to_50_percent_ms", 50), ("to_90_percent_ms", 90), ("to_100_percent_ms", 100)]
     {
-        let ms = report[name].as_u64().map_or_else(|| "not yet".to_owned(), |ms| format!("{ms} ms"));
+        let ms =
+            report[name].as_u64().map_or_else(|| "not yet".to_owned(), |ms| format!("{ms} ms"));
         lines.push(format!("{:<13} {ms}", format!("to {percent} %")));
     }
     let rows = show::rows(report, "devices").map(|pair| {
@@ -297,13 +329,21 @@ fn told(id: i64, report: &Value) -> String {
         ]
     });
     let headings = [
-        "RECIPIENT", "DEVICE", "EXPOSURE", "STATE", "EVIDENCE", "REASON", "DELETE SENT", "KEY", "ACKNOWLEDGED", "KEY",
+        "RECIPIENT",
+        "DEVICE",
+        "EXPOSURE",
+        "STATE",
+        "EVIDENCE",
+        "REASON",
+        "DELETE SENT",
+        "KEY",
+        "ACKNOWLEDGED",
+        "KEY",
     ];
     lines.push(String::new());
     lines.push(show::table(&headings, rows.collect()));
-    let rows = show::rows(report, "recipients").map(|view| {
-        ["recipient", "result", "devices"].map(|name| show::text(view, name)).to_vec()
-    });
+    let rows = show::rows(report, "recipients")
+        .map(|view| ["recipient", "result", "devices"].map(|name| show::text(view, name)).to_vec());
     lines.push(String::new());
     lines.push(show::table(&["RECIPIENT", "RESULT", "DEVICES"], rows.collect()));
     lines.push(String::new());

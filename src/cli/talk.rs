@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::database::{Bodies, Database, Error, Options};
 use crate::directory::{self, Directory};
 use crate::mailbox::embedded::Embedded;
+use crate::policy::Policies;
 use crate::push::Bells;
 use crate::recall::gate::FenceBoard;
 use crate::recall::{self, Recall};
@@ -48,7 +49,8 @@ impl Gateway {
         }
         let dir = &config.server.data_dir;
         if !dir.join(DATABASE_FILE).exists() {
-            let words = "there is no installation in {}; `retract init` makes one, --config names another";
+            let words =
+                "there is no installation in {}; `retract init` makes one, --config names another";
             return Err(anyhow!(words.replace("{}", &dir.display().to_string())).into());
         }
         Gateway::open(config)
@@ -126,7 +128,8 @@ async fn over(socket: &PathBuf, request: Request<Body>) -> Result<Response<Body>
     let stream = UnixStream::connect(socket)
         .await
         .with_context(|| format!("the server does not answer on {}", socket.display()))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let response = sender.send_request(request).await.context("the server went away")?;
     Ok(response.map(Body::new))
@@ -185,13 +188,14 @@ async fn octets(response: Response<Body>) -> Result<bytes::Bytes, Failure> {
 fn state(config: &Config) -> Result<State, Failure> {
     let clock = Clock::system();
     let options = Options { clock: clock.clone(), ..Options::default() };
-    let database = Database::open(&config.server.data_dir, options).map_err(|error| match error {
-        Error::Locked => anyhow!(
-            "a server has the database open, but does not answer on {}",
-            config.socket().display()
-        ),
-        other => other.into(),
-    })?;
+    let database =
+        Database::open(&config.server.data_dir, options).map_err(|error| match error {
+            Error::Locked => anyhow!(
+                "a server has the database open, but does not answer on {}",
+                config.socket().display()
+            ),
+            other => other.into(),
+        })?;
     let bodies = Bodies::beside(&database)?;
     let (board, bells) = (FenceBoard::new(), Bells::new());
     let store = Embedded::with_arrivals(
@@ -204,10 +208,12 @@ fn state(config: &Config) -> Result<State, Failure> {
     );
     let rooms = recall::Rooms { store: store.clone(), board, bells: bells.clone() };
     let recall = Recall::new(database.clone(), clock.clone(), rooms, limits(config));
-    let directory = Directory::new(database.clone(), clock.clone(), directory::Settings::default())?;
+    let directory =
+        Directory::new(database.clone(), clock.clone(), directory::Settings::default())?;
     let store = Arc::new(store);
+    let policies = Policies::new(database.clone(), clock.clone(), Arc::new(|_| {}));
     let base_url = base_url(config);
-    Ok(State { database, bodies, clock, recall, directory, store, bells, devices: None, base_url })
+    Ok(State { database, bodies, clock, recall, directory, store, bells, policies, base_url })
 }
 
 /// What the configuration says of recall.

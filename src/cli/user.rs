@@ -30,7 +30,9 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: retract user add ann --address ann@example.org --display-name 'Ann Lee'")]
+#[command(
+    after_help = "Example: retract user add ann --address ann@example.org --display-name 'Ann Lee'"
+)]
 pub(super) struct AddArgs {
     /// What they sign in with.
     name: String,
@@ -161,10 +163,8 @@ impl Password {
 
 /// One user, for people.
 fn one(user: &Value) -> String {
-    let addresses: Vec<String> = show::rows(user, "addresses")
-        .filter_map(Value::as_str)
-        .map(show::printable)
-        .collect();
+    let addresses: Vec<String> =
+        show::rows(user, "addresses").filter_map(Value::as_str).map(show::printable).collect();
     let mut text = format!("{} ({})", show::text(user, "name"), addresses.join(", "));
     if user["disabled"] == true {
         text.push_str(", disabled");

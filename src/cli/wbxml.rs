@@ -27,7 +27,9 @@ pub(super) enum Command {
         echo 03016A00455C4F4B033000010101 | retract wbxml decode\n  retract wbxml decode --form http request.txt")]
     Decode(DecodeArgs),
     /// Readable XML to WBXML.
-    #[command(after_help = "Example: retract wbxml decode sync.wbxml | retract wbxml encode --form hex")]
+    #[command(
+        after_help = "Example: retract wbxml decode sync.wbxml | retract wbxml encode --form hex"
+    )]
     Encode(EncodeArgs),
 }
 
@@ -132,10 +134,14 @@ fn encode(octets: &[u8]) -> Result<Vec<u8>, Failure> {
 /// A WBXML document begins with its version, which is no printable character; the other forms are text.
 fn looks_like(octets: &[u8]) -> InForm {
     let is_hex = |b: &u8| b.is_ascii_hexdigit() || b.is_ascii_whitespace() || b":,xX".contains(b);
-    let is_base64 = |b: &u8| b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || b"+/=".contains(b);
+    let is_base64 =
+        |b: &u8| b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || b"+/=".contains(b);
     let first_line = octets.split(|b| *b == b'\n').next().unwrap_or_default();
     let first_line = String::from_utf8_lossy(first_line);
-    if first_line.starts_with("HTTP/1.") || first_line.trim_end().ends_with(" HTTP/1.1") || first_line.trim_end().ends_with(" HTTP/1.0") {
+    if first_line.starts_with("HTTP/1.")
+        || first_line.trim_end().ends_with(" HTTP/1.1")
+        || first_line.trim_end().ends_with(" HTTP/1.0")
+    {
         InForm::Http
     } else if octets.iter().all(|b| b.is_ascii_whitespace()) {
         InForm::Binary
@@ -176,14 +182,17 @@ struct Message<'a> {
 impl<'a> Message<'a> {
     /// A head that ends with an empty line, whatever the ends of its lines are.
     fn read(octets: &'a [u8]) -> Result<Message<'a>, Failure> {
-        let end = |mark: &[u8]| octets.windows(mark.len()).position(|w| w == mark).map(|at| (at, mark.len()));
+        let end = |mark: &[u8]| {
+            octets.windows(mark.len()).position(|w| w == mark).map(|at| (at, mark.len()))
+        };
         let ends = [end(b"\r\n\r\n"), end(b"\n\n")];
         let (at, length) = ends.into_iter().flatten().min().unwrap_or((octets.len(), 0));
         let head = String::from_utf8_lossy(&octets[..at]);
         let mut lines = head.lines();
         let first_line = lines.next().unwrap_or_default().to_owned();
         let headers = lines.filter_map(|line| line.split_once(':'));
-        let headers = headers.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        let headers = headers
+            .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()));
         Ok(Message { first_line, headers: headers.collect(), body: &octets[at + length..] })
     }
 
@@ -208,7 +217,9 @@ impl<'a> Message<'a> {
         if self.header("content-encoding").is_some_and(|coding| coding != "identity") {
             return Err(anyhow!("the body is compressed; decompress it first").into());
         }
-        let is_chunked = self.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+        let is_chunked = self
+            .header("transfer-encoding")
+            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
         let body = match is_chunked {
             true => Cow::Owned(unchunk(self.body)?),
             false => Cow::Borrowed(self.cut()),
@@ -242,7 +253,8 @@ fn unchunk(mut rest: &[u8]) -> Result<Vec<u8>, Failure> {
         }
         body.extend_from_slice(rest.get(..size).ok_or_else(broken)?);
         rest = &rest[size..];
-        rest = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")).ok_or_else(broken)?;
+        rest =
+            rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")).ok_or_else(broken)?;
     }
 }
 
@@ -268,7 +280,8 @@ mod tests {
     use super::*;
 
     /// The first Sync of a folder.
-    const OCTETS: &[u8] = b"\x03\x01\x6A\x00\x45\x5C\x4F\x4B\x030\x00\x01\x52\x035\x00\x01\x01\x01\x01";
+    const OCTETS: &[u8] =
+        b"\x03\x01\x6A\x00\x45\x5C\x4F\x4B\x030\x00\x01\x52\x035\x00\x01\x01\x01\x01";
 
     fn http(head: &str, body: &[u8]) -> Vec<u8> {
         [head.as_bytes(), body].concat()
@@ -277,20 +290,38 @@ mod tests {
     #[test]
     fn every_form_is_recognised_and_reads_the_same() {
         let plain = decode(OCTETS, InForm::Auto).unwrap().xml;
-        assert!(plain.contains("<SyncKey>0</SyncKey>") && plain.contains("xmlns=\"AirSync\""), "{plain}");
-        let spaced: String = hex(OCTETS).as_bytes().chunks(2).map(|pair| format!("0x{} ", String::from_utf8_lossy(pair))).collect();
-        let chunked = http("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &[
-            format!("{:x}\r\n", OCTETS.len()).as_bytes(), OCTETS, b"\r\n0\r\n\r\n",
-        ].concat());
+        assert!(
+            plain.contains("<SyncKey>0</SyncKey>") && plain.contains("xmlns=\"AirSync\""),
+            "{plain}"
+        );
+        let spaced: String = hex(OCTETS)
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| format!("0x{} ", String::from_utf8_lossy(pair)))
+            .collect();
+        let chunked = http(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            &[format!("{:x}\r\n", OCTETS.len()).as_bytes(), OCTETS, b"\r\n0\r\n\r\n"].concat(),
+        );
         let whole = http(
-            &format!("POST /Microsoft-Server-ActiveSync?Cmd=Sync&User=ann&DeviceId=d1&DeviceType=t HTTP/1.1\r\nContent-Length: {}\r\n\r\n", OCTETS.len()),
+            &format!(
+                "POST /Microsoft-Server-ActiveSync?Cmd=Sync&User=ann&DeviceId=d1&DeviceType=t HTTP/1.1\r\nContent-Length: {}\r\n\r\n",
+                OCTETS.len()
+            ),
             OCTETS,
         );
         let parts = http(
             "HTTP/1.1 200 OK\nContent-Type: application/vnd.ms-sync.multipart\n\n",
             &multipart::encode(OCTETS, &[b"part"]).unwrap(),
         );
-        for form in [hex(OCTETS).into_bytes(), spaced.into_bytes(), STANDARD.encode(OCTETS).into_bytes(), chunked, whole, parts] {
+        for form in [
+            hex(OCTETS).into_bytes(),
+            spaced.into_bytes(),
+            STANDARD.encode(OCTETS).into_bytes(),
+            chunked,
+            whole,
+            parts,
+        ] {
             let read = decode(&form, InForm::Auto).unwrap();
             assert_eq!(read.xml, plain, "{}", String::from_utf8_lossy(&form));
         }
@@ -301,7 +332,9 @@ mod tests {
         let xml = decode(OCTETS, InForm::Binary).unwrap().xml;
         assert_eq!(encode(xml.as_bytes()).unwrap(), OCTETS);
         let edited = xml.replace("<SyncKey>0</SyncKey>", "<SyncKey>7.x</SyncKey>");
-        assert!(decode(&encode(edited.as_bytes()).unwrap(), InForm::Auto).unwrap().xml.contains("7.x"));
+        assert!(
+            decode(&encode(edited.as_bytes()).unwrap(), InForm::Auto).unwrap().xml.contains("7.x")
+        );
     }
 
     #[test]
