@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::command;
-use super::endpoint::{Answer, ConnectionId, Incoming, Outcome, Plain};
+use super::endpoint::{Answer, Incoming, Outcome, Plain};
 use super::gateway::Desk;
 use super::session::{self, Refused};
 use super::status::Refusal;

@@ -66,7 +66,8 @@ impl Vigil {
                     }
                 }
                 Some(Ended::Hierarchy) => {
-                    if Box::pin(self.folders_changed()).await? {
+                    let changed = Box::pin(self.folders_changed()).await?;
+                    if changed {
                         return Ok(Ended::Hierarchy);
                     }
                 }

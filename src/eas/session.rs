@@ -19,7 +19,7 @@ use super::gateway::{Admitted, Asks, COMMANDS, Desk, VERSIONS};
 use super::presence;
 use super::status::Refusal;
 use crate::clock::Timestamp;
-use crate::database::{self, Tx};
+use crate::database::Tx;
 use crate::directory::User;
 use crate::ids::{DeviceId, MailboxId};
 use crate::ledger::{Device, device};
@@ -150,8 +150,7 @@ async fn meet(
     if let Some(known) = known.filter(|known| introduction.describes(known)) {
         return Ok(known);
     }
-    let job =
-        move |tx: &Tx<'_>| Ok::<_, database::Error>(device::meet(tx, &introduction.borrow(), now)?);
+    let job = move |tx: &Tx<'_>| device::meet(tx, &introduction.borrow(), now);
     desk.engine.database.write(job).await?.ok_or(Refusal::TooManyDevices)
 }
 

@@ -169,10 +169,6 @@ impl Turn {
         self.next = Some(key);
         Ok(key)
     }
-
-    fn mailbox(&self) -> MailboxId {
-        self.folder.mailbox
-    }
 }
 
 impl Engine {
@@ -564,11 +560,12 @@ fn at(cutoff: i64) -> Floor {
 }
 
 /// What an answer would hold of the items of a plan; the caller fills in how much of each it shows.
+#[cfg(test)]
 pub(crate) fn contents_of(
     turn: &Turn,
     exposure: impl Fn(ItemNumber) -> ledger::Exposure,
 ) -> Vec<Content> {
-    let (mailbox, folder) = (turn.mailbox(), turn.folder.id);
+    let (mailbox, folder) = (turn.folder.mailbox, turn.folder.id);
     let content =
         |(item, identity)| Content { mailbox, folder, item, identity, exposure: exposure(item) };
     turn.plan.contents().map(content).collect()

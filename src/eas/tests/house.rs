@@ -16,19 +16,19 @@ use http::{Method, StatusCode};
 use tempfile::TempDir;
 
 use crate::clock::{Clock, Timestamp};
-use crate::database::{Bodies, Database, Options};
+use crate::database::{Bodies, Database, Options, Tx};
 use crate::directory::{Directory, NewUser, Settings};
 use crate::eas::{
     Answer, Body, ConnectionId, Everybody, Gateway, GatewayLimits, Handler, Incoming, Outcome,
     Place, Rooms, Waiting,
 };
-use crate::ids::{FolderId, ItemNumber, MailboxId, UserId};
+use crate::ids::{DeviceId, FolderId, ItemNumber, MailboxId, UserId};
 use crate::ledger::Books;
 use crate::mailbox::embedded::Embedded;
-use crate::mailbox::{Arrival, FolderEvent, FolderEventKind, Mailbox};
+use crate::mailbox::{Arrival, Folder, FolderEvent, FolderEventKind, FolderKind, Mailbox};
 use crate::push::{Bells, Ring};
 use crate::recall::gate::FenceBoard;
-use crate::recall::{self, Actor, OrderRequest, Recall};
+use crate::recall::{self, Actor, OrderRequest, Recall, retraction};
 use crate::secret::Secret;
 use crate::sync::Engine;
 
@@ -146,6 +146,10 @@ impl House {
         }
     }
 
+    pub(super) async fn outcome(&self, command: CommandName, body: Vec<u8>) -> Outcome {
+        self.gateway.handle(self.incoming(command, "16.1", body)).await
+    }
+
     /// Sends a request that hangs.
     pub(super) async fn wait(&self, command: CommandName, body: Vec<u8>) -> Box<dyn Waiting> {
         match self.gateway.handle(self.incoming(command, "16.1", body)).await {
@@ -195,8 +199,17 @@ impl House {
         folders.iter().find(|f| f.number.to_string() == INBOX).unwrap().id
     }
 
+    pub(super) async fn folder_of_kind(&self, kind: FolderKind) -> Folder {
+        let folders = self.store.folders(self.mailbox).await.unwrap();
+        folders.into_iter().find(|folder| folder.kind == kind).unwrap()
+    }
+
     /// A mail arrives.
     pub(super) async fn mail(&self, name: &str) -> ItemNumber {
+        self.mail_to(self.inbox_folder().await, name).await
+    }
+
+    pub(super) async fn mail_to(&self, folder: FolderId, name: &str) -> ItemNumber {
         self.clock.advance(Duration::from_secs(1));
         let raw = format!(
             "From: Bob <bob@b.example>\r\nTo: ann@a.example\r\nSubject: {name}\r\n\
@@ -204,19 +217,42 @@ impl House {
              The body of {name}.\r\n"
         );
         let arrival = Arrival { received: self.clock.now(), ..Arrival::default() };
-        let folder = self.inbox_folder().await;
         self.store.append(folder, Bytes::from(raw), arrival).await.unwrap()
+    }
+
+    /// Another client deletes a mail for good.
+    pub(super) async fn delete(&self, folder: FolderId, item: ItemNumber) {
+        self.store.delete(folder, item).await.unwrap();
+    }
+
+    /// The folders in which the phone is owed a Delete.
+    pub(super) async fn owed(&self) -> Vec<FolderId> {
+        let owed = |tx: &Tx<'_>| retraction::folders_due(tx, DeviceId(1));
+        self.engine.database.read(owed).await.unwrap()
+    }
+
+    /// An order stands; nothing has been carried out yet.
+    pub(super) async fn fences(&self, name: &str) {
+        self.order(name).await;
+    }
+
+    /// An order for a message nobody has met.
+    pub(super) async fn stands(&self, name: &str) {
+        self.order(name).await;
+    }
+
+    async fn order(&self, name: &str) {
+        let request = OrderRequest {
+            message_id: format!("{name}@b.example"),
+            reason: "test".to_owned(),
+            ..OrderRequest::default()
+        };
+        self.recall.order(request, Actor::Admin("root".to_owned()), None).await.unwrap();
     }
 
     /// An administrator takes a mail back, and the worker does its part.
     pub(super) async fn recalls(&self, name: &str) {
-        let request = OrderRequest {
-            message_id: format!("{name}@b.example"),
-            reason: "test".to_owned(),
-            confirm_count: Some(1),
-            ..OrderRequest::default()
-        };
-        self.recall.order(request, Actor::Admin("root".to_owned()), None).await.unwrap();
+        self.order(name).await;
         self.recall.work_off().await.unwrap();
     }
 }
@@ -228,7 +264,7 @@ fn ring(bells: &Bells, event: FolderEvent) {
         FolderEventKind::Arrived { .. } => bells.ring(folder, Ring::Arrival(folder)),
         FolderEventKind::Removed => bells.ring(folder, Ring::Removal(folder)),
         FolderEventKind::Changed => bells.ring(folder, Ring::Change(folder)),
-        FolderEventKind::Hierarchy => bells.ring_device(crate::ids::DeviceId(1), Ring::Hierarchy),
+        FolderEventKind::Hierarchy => bells.ring_device(DeviceId(1), Ring::Hierarchy),
     }
 }
 

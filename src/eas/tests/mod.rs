@@ -1,4 +1,8 @@
 //! The commands, told as what a phone sends and sees.
 
+mod folders;
 mod house;
+mod ping;
+mod session;
 mod sync;
+mod uploads;

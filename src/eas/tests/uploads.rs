@@ -1,0 +1,145 @@
+//! What a phone does itself: counted once, answered where an answer is wanted.
+
+use activesync::Document;
+use activesync::command::CommandName;
+use activesync::command::sync::{Add, Change, ClientCommand, Collection, Delete, ReplyTo};
+use activesync::item::body::{Body, BodyType, Content};
+use activesync::item::email::Email;
+use activesync::status::sync as status;
+use activesync::types::{ClientId, CollectionId, ServerId, SyncKey};
+
+use super::house::*;
+use crate::mailbox::{FolderKind, Mailbox};
+
+fn id(item: crate::ids::ItemNumber) -> ServerId {
+    ServerId::new(format!("{INBOX}:{item}")).unwrap()
+}
+
+fn read(item: crate::ids::ItemNumber, read: bool) -> ClientCommand {
+    let data = Email { read: Some(read), ..Email::default() }.into();
+    ClientCommand::Change(Change { server_id: id(item), instance_id: None, send: false, data })
+}
+
+fn delete(item: crate::ids::ItemNumber) -> ClientCommand {
+    ClientCommand::Delete(Delete { server_id: id(item), instance_id: None })
+}
+
+fn with(key: &SyncKey, commands: Vec<ClientCommand>) -> Collection {
+    Collection { commands, ..inbox(key.as_str()) }
+}
+
+#[tokio::test]
+async fn a_read_flag_is_taken_silently_and_not_sent_back() {
+    let house = House::new().await;
+    let item = house.mail("one").await;
+    let (key, _) = house.catch_up(house.begin().await).await;
+    let answer = house.sync_one(with(&key, vec![read(item, true)])).await;
+    assert!(answer.replies.is_empty() && answer.commands.is_empty());
+    let folder = house.inbox_folder().await;
+    assert!(house.store.items(folder, &[item]).await.unwrap()[0].read);
+    let (_, rest) = house.catch_up(answer.sync_key).await;
+    assert!(rest.is_empty());
+}
+
+#[tokio::test]
+async fn a_repeated_request_counts_once_and_its_new_commands_count_too() {
+    let house = House::new().await;
+    let (one, two) = (house.mail("one").await, house.mail("two").await);
+    let (key, _) = house.catch_up(house.begin().await).await;
+    house.sync_one(with(&key, vec![delete(one)])).await;
+    // Lost. The phone repeats it, and has read another mail meanwhile.
+    let again = house.sync_one(with(&key, vec![delete(one), read(two, true)])).await;
+    assert!(again.replies.is_empty());
+    let trash = house.folder_of_kind(FolderKind::DeletedItems).await;
+    let deleted = house.store.changes_since(trash.id, crate::mailbox::Cursor(0), 10).await.unwrap();
+    assert_eq!(deleted.changes.len(), 1, "one copy in Deleted Items");
+    let folder = house.inbox_folder().await;
+    assert!(house.store.items(folder, &[two]).await.unwrap()[0].read);
+}
+
+#[tokio::test]
+async fn a_delete_after_the_mail_was_moved_is_not_refused() {
+    let house = House::new().await;
+    let item = house.mail("one").await;
+    let (key, _) = house.catch_up(house.begin().await).await;
+    let (from, to) =
+        (house.inbox_folder().await, house.folder_of_kind(FolderKind::DeletedItems).await);
+    house.store.move_item(from, item, to.id).await.unwrap();
+    let answer = house.sync_one(with(&key, vec![delete(item)])).await;
+    assert_eq!((answer.status, answer.replies.len()), (status::SUCCESS, 0));
+}
+
+#[tokio::test]
+async fn a_change_of_what_is_gone_or_recalled_finds_nothing() {
+    let house = House::new().await;
+    let item = house.mail("secret").await;
+    let (key, _) = house.catch_up(house.begin().await).await;
+    house.fences("secret").await;
+    let missing = crate::ids::ItemNumber(4711);
+    let fetch = ClientCommand::Fetch(id(item));
+    let commands = vec![read(item, true), read(missing, true), fetch];
+    let answer = house.sync_one(with(&key, commands)).await;
+    let statuses: Vec<_> = answer.replies.iter().map(|r| (r.to, r.status)).collect();
+    let gone = status::OBJECT_NOT_FOUND;
+    assert_eq!(
+        statuses,
+        [(ReplyTo::Change, gone), (ReplyTo::Change, gone), (ReplyTo::Fetch, gone)]
+    );
+}
+
+#[tokio::test]
+async fn a_recalled_mail_the_phone_deletes_does_not_appear_in_deleted_items() {
+    let house = House::new().await;
+    let item = house.mail("secret").await;
+    let (key, _) = house.catch_up(house.begin().await).await;
+    house.fences("secret").await;
+    house.sync_one(with(&key, vec![delete(item)])).await;
+    let trash = house.folder_of_kind(FolderKind::DeletedItems).await;
+    let delta = house.store.changes_since(trash.id, crate::mailbox::Cursor(0), 10).await.unwrap();
+    assert!(delta.changes.is_empty());
+}
+
+#[tokio::test]
+async fn a_fetch_brings_the_item_whole() {
+    let house = House::new().await;
+    let item = house.mail("one").await;
+    let (key, _) = house.catch_up(house.begin().await).await;
+    let answer = house.sync_one(with(&key, vec![ClientCommand::Fetch(id(item))])).await;
+    let reply = &answer.replies[0];
+    assert_eq!((reply.to, reply.status), (ReplyTo::Fetch, status::SUCCESS));
+    let body = reply.data.as_ref().unwrap().email().unwrap().body.clone().unwrap();
+    assert!(body.data.unwrap().as_bytes().starts_with(b"The body of one."));
+}
+
+#[tokio::test]
+async fn mail_is_added_only_as_a_draft() {
+    let house = House::new().await;
+    let body = Body {
+        body_type: Some(BodyType::Plain),
+        data: Some(Content::Text("text".to_owned())),
+        ..Body::default()
+    };
+    let data = Email { subject: Some("later".to_owned()), body: Some(body), ..Email::default() };
+    let add = ClientCommand::Add(Add {
+        class: None,
+        client_id: ClientId::new("c1").unwrap(),
+        send: false,
+        data: data.into(),
+    });
+    let key = house.begin().await;
+    let refused = house.sync_one(with(&key, vec![add.clone()])).await;
+    assert_eq!(refused.replies[0].status, status::CONVERSION_ERROR);
+    let drafts = house.folder_of_kind(FolderKind::Drafts).await;
+    let mut collection =
+        Collection::new(CollectionId::new(drafts.number.to_string()).unwrap(), SyncKey::initial());
+    collection.sync_key = house.sync_one(collection.clone()).await.sync_key;
+    collection.commands = vec![add];
+    let lost = house.sync_one(collection.clone()).await;
+    assert_eq!(lost.replies[0].status, status::SUCCESS);
+    let again = house.sync_one(collection.clone()).await;
+    assert_eq!(again.replies[0].server_id, lost.replies[0].server_id);
+    collection.commands.clear();
+    collection.sync_key = again.sync_key;
+    let rest = house.send(CommandName::Sync, just(collection).encode(V)).await;
+    assert!(rest.body.is_empty(), "a phone is not sent its own draft");
+}
