@@ -139,7 +139,7 @@ impl Outbox {
         Outbox(Arc::new(Inner { postman, relay, settings, news: Notify::new() }))
     }
 
-    pub(super) fn store(&self) -> &Embedded {
+    pub(crate) fn store(&self) -> &Embedded {
         self.0.postman.store()
     }
 

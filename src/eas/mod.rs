@@ -20,6 +20,7 @@ mod dispatch;
 mod endpoint;
 mod gateway;
 mod hang;
+mod outgoing;
 mod parking;
 mod presence;
 mod session;

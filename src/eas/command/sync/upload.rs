@@ -124,10 +124,11 @@ impl Worker<'_> {
         };
         let existing = Some((&message, current.flag.as_ref()));
         let now = engine.clock.now();
-        let drafted = match convert::draft(email, existing, self.sender(), now, message_id) {
-            Ok(drafted) => drafted,
-            Err(status) => return Ok(failed(status)),
-        };
+        let drafted =
+            match convert::draft(email, existing, self.sender(), now, || self.message_id()) {
+                Ok(drafted) => drafted,
+                Err(status) => return Ok(failed(status)),
+            };
         if change.send {
             let name = format!("draft {}", change.server_id);
             if let Err(status) = self.send(&drafted.raw, name).await {
@@ -167,7 +168,7 @@ impl Worker<'_> {
             return Ok(failed(status::CONVERSION_ERROR));
         }
         let now = self.ask.desk.engine.clock.now();
-        let drafted = match convert::draft(email, None, self.sender(), now, message_id) {
+        let drafted = match convert::draft(email, None, self.sender(), now, || self.message_id()) {
             Ok(drafted) => drafted,
             Err(status) => return Ok(failed(status)),
         };
@@ -230,6 +231,18 @@ impl Worker<'_> {
         }
     }
 
+    /// A Message-ID that nobody else makes.
+    fn message_id(&self) -> String {
+        let mut random = [0u8; 16];
+        // Without randomness the request's number still tells it apart; the machine has bigger worries then.
+        if getrandom::fill(&mut random).is_err() {
+            random[..8].copy_from_slice(&self.ask.request.to_be_bytes());
+        }
+        let domain =
+            self.ask.user.address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+        format!("{}@{domain}", crate::database::hex(&random))
+    }
+
     /// What the phone is told of a draft it wrote.
     async fn described(
         &self,
@@ -247,8 +260,8 @@ impl Worker<'_> {
     async fn send(&self, raw: &[u8], name: String) -> Result<(), Status> {
         let Some(outgoing) = &self.ask.desk.outgoing else { return Err(status::SERVER_ERROR) };
         let now = self.ask.desk.engine.clock.now();
-        let ready =
-            prepare(raw, &self.sender(), now, message_id).map_err(|_| status::CONVERSION_ERROR)?;
+        let ready = prepare(raw, &self.sender(), now, || self.message_id())
+            .map_err(|_| status::CONVERSION_ERROR)?;
         let place = self.turn.place();
         let submission = Submission {
             user: self.ask.user.id,
@@ -267,12 +280,4 @@ impl Worker<'_> {
             }
         }
     }
-}
-
-/// A Message-ID that nobody else makes.
-fn message_id() -> String {
-    let mut random = [0u8; 16];
-    // Without randomness the time of the draft still tells it apart; the machine has bigger worries then.
-    let _ = getrandom::fill(&mut random);
-    format!("{}@retract", crate::database::hex(&random))
 }
