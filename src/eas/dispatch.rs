@@ -27,6 +27,8 @@ pub(in crate::eas) const COMMANDS: &[CommandName] = &[
     CommandName::FolderUpdate,
     CommandName::GetItemEstimate,
     CommandName::Ping,
+    CommandName::Provision,
+    CommandName::Settings,
 ];
 
 /// A request that was let in, its body not yet read.
@@ -127,6 +129,8 @@ async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
         CommandName::FolderUpdate => command::folder_update::answer(ask).await,
         CommandName::GetItemEstimate => command::get_item_estimate::answer(ask).await,
         CommandName::Ping => command::ping::answer(ask).await,
+        CommandName::Provision => command::provision::answer(ask).await,
+        CommandName::Settings => command::settings::answer(ask).await,
         _ => Err(Refusal::Command),
     }
 }

@@ -27,6 +27,7 @@ use crate::database;
 use crate::directory::{Directory, User};
 use crate::ids::{DeviceId, MailboxId, UserId};
 use crate::ledger::{self, Device};
+use crate::policy::Policies;
 use crate::push::{Bells, Ring};
 use crate::sync::Engine;
 
@@ -51,6 +52,8 @@ pub struct Rooms {
     pub directory: Directory,
     /// Whether a device may talk.
     pub admission: Arc<dyn Admission>,
+    /// What devices must obey; none where nothing is demanded of them.
+    pub policies: Option<Policies>,
     /// How mail leaves; none where no mail can.
     pub outgoing: Option<Arc<dyn Outgoing>>,
     /// Discovery ([MS-ASCMD] 2.2.1.1); none where something else answers it.

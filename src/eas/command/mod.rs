@@ -6,6 +6,8 @@ pub(in crate::eas) mod folder_sync;
 pub(in crate::eas) mod folder_update;
 pub(in crate::eas) mod get_item_estimate;
 pub(in crate::eas) mod ping;
+pub(in crate::eas) mod provision;
+pub(in crate::eas) mod settings;
 pub(in crate::eas) mod sync;
 
 use activesync::types::{ServerId, SyncKey};

@@ -102,6 +102,7 @@ impl House {
             bells: bells.clone(),
             directory,
             admission: Arc::new(Everybody),
+            policies: None,
             outgoing: None,
             discovery: None,
             limits,

@@ -1,0 +1,232 @@
+//! Provision ([MS-ASPROV] 3.1.5.1): a device fetches its policy, acknowledges it, and answers a wipe.
+//!
+//! A directive that waits goes out in whatever answer the device gets here, before anything else; the books say so first.
+
+use activesync::command::CommandName;
+use activesync::command::provision::{
+    POLICY_TYPE_WBXML, PolicyDocument, PolicyRequest, PolicyResponse, Quantity, Request, Response,
+};
+use activesync::command::settings::DeviceInformation;
+use activesync::status::{Status, policy as policy_status, provision as status};
+
+use crate::database;
+use crate::eas::dispatch::Ask;
+use crate::eas::endpoint::{BoxFuture, Outcome};
+use crate::eas::gateway::{Admission, Admitted, Asks};
+use crate::eas::status::Refusal;
+use crate::policy::{
+    Acknowledged, Asking, Begun, Compliance, Description, Offer, Policies, Rules, Verdict,
+    WipeAnswer, WipeKind, is_unprovisionable,
+};
+
+/// Serves one request.
+pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
+    let request: Request = if ask.body.is_empty() { Request::default() } else { ask.decode()? };
+    let mut response = match wipe_said(&request) {
+        Some((kind, said)) => wiped(ask, kind, said).await?,
+        None => match &request.policy {
+            Some(policy) => policy_phase(ask, policy).await?,
+            None => waiting(ask).await?,
+        },
+    };
+    if let Some(information) = &request.device_information {
+        describe(ask, information).await?;
+        response.device_information = Some(status::SUCCESS);
+    }
+    Ok(ask.plain(&response).into())
+}
+
+/// Keeps what a device says of itself, here and in Settings.
+pub(super) async fn describe(ask: &Ask, says: &DeviceInformation) -> Result<(), Refusal> {
+    let Some(policies) = &ask.desk.policies else { return Ok(()) };
+    let says = Description {
+        model: says.model.clone(),
+        os: says.os.clone(),
+        friendly_name: says.friendly_name.clone(),
+    };
+    Ok(policies.describe(ask.device.id, says).await?)
+}
+
+fn wipe_said(request: &Request) -> Option<(WipeKind, Status)> {
+    let device = request.remote_wipe.map(|said| (WipeKind::Device, said));
+    device.or(request.account_only_remote_wipe.map(|said| (WipeKind::Account, said)))
+}
+
+/// Status 1 is a promise. Status 2 says that the wipe failed: the directive goes out again with the answer
+/// ([MS-ASPROV] 2.2.2.45).
+async fn wiped(ask: &Ask, kind: WipeKind, said: Status) -> Result<Response, Refusal> {
+    let Some(policies) = &ask.desk.policies else {
+        return Ok(Response::new(status::PROTOCOL_ERROR));
+    };
+    let is_promise = said == Status(1);
+    Ok(match policies.wipe_answered(ask.device.id, kind, is_promise).await? {
+        WipeAnswer::Promised => with_directive(Response::new(status::SUCCESS), Some(kind)),
+        WipeAnswer::Failed => {
+            let again = policies.directive(ask.device.id).await?;
+            with_directive(Response::new(status::PROTOCOL_ERROR), again)
+        }
+        WipeAnswer::NotAsked => Response::new(status::PROTOCOL_ERROR),
+    })
+}
+
+/// A request that asks for nothing: what waits for the device ([MS-ASPROV] 3.1.5.1.2).
+async fn waiting(ask: &Ask) -> Result<Response, Refusal> {
+    let directive = match &ask.desk.policies {
+        Some(policies) => policies.directive(ask.device.id).await?,
+        None => None,
+    };
+    Ok(with_directive(Response::new(status::SUCCESS), directive))
+}
+
+fn with_directive(mut response: Response, kind: Option<WipeKind>) -> Response {
+    response.remote_wipe = kind == Some(WipeKind::Device);
+    response.account_only_remote_wipe = kind == Some(WipeKind::Account);
+    response
+}
+
+async fn policy_phase(ask: &Ask, request: &PolicyRequest) -> Result<Response, Refusal> {
+    let Some(policies) = &ask.desk.policies else {
+        return Ok(said(request, policy_status::NO_POLICY));
+    };
+    match request.status {
+        None => begin(ask, policies, request).await,
+        Some(applied) => acknowledge(ask, policies, request, applied).await,
+    }
+}
+
+/// The first phase: the policy, under a temporary key.
+async fn begin(
+    ask: &Ask,
+    policies: &Policies,
+    request: &PolicyRequest,
+) -> Result<Response, Refusal> {
+    // A wipe is fetched by whatever type of policy is asked for.
+    if let Some(kind) = policies.directive(ask.device.id).await? {
+        return Ok(with_directive(Response::new(status::SUCCESS), Some(kind)));
+    }
+    if request.policy_type != POLICY_TYPE_WBXML {
+        return Ok(said(request, policy_status::UNKNOWN_POLICY_TYPE));
+    }
+    match policies.begin(&ask.device).await? {
+        Begun::Wipe(kind) => Ok(with_directive(Response::new(status::SUCCESS), Some(kind))),
+        // Outlook cannot apply a policy, and goes on when told that there is none.
+        Begun::Policy(offer)
+            if offer.policy.exempts_unprovisionable
+                && is_unprovisionable(&ask.device.device_type) =>
+        {
+            Ok(said(request, policy_status::NO_POLICY))
+        }
+        Begun::Policy(offer) => Ok(offered(offer)),
+    }
+}
+
+fn offered(offer: Offer) -> Response {
+    let policy = PolicyResponse {
+        policy_type: POLICY_TYPE_WBXML.to_owned(),
+        status: policy_status::SUCCESS,
+        policy_key: Some(offer.key.to_string()),
+        document: Some(document(&offer.policy.rules)),
+    };
+    Response { policy: Some(policy), ..Response::new(status::SUCCESS) }
+}
+
+/// The second phase: what the device did with the policy, and the key it carries from then on.
+async fn acknowledge(
+    ask: &Ask,
+    policies: &Policies,
+    request: &PolicyRequest,
+    applied: Status,
+) -> Result<Response, Refusal> {
+    if let Some(kind) = policies.directive(ask.device.id).await? {
+        return Ok(with_directive(Response::new(status::SUCCESS), Some(kind)));
+    }
+    let Some(compliance) = Compliance::from_status(applied.0) else {
+        return Ok(Response::new(status::PROTOCOL_ERROR));
+    };
+    let key = request.policy_key.as_ref().and_then(|key| key.trim().parse().ok());
+    let Some(key) = key.or(ask.query.policy_key) else {
+        return Ok(said(request, policy_status::POLICY_KEY_MISMATCH));
+    };
+    Ok(match policies.acknowledge(&ask.device, key, compliance).await? {
+        Acknowledged::Key(key) => {
+            let mut response = said(request, policy_status::SUCCESS);
+            if let Some(policy) = &mut response.policy {
+                policy.policy_key = Some(key.to_string());
+            }
+            response
+        }
+        Acknowledged::UnknownKey => said(request, policy_status::POLICY_KEY_MISMATCH),
+        Acknowledged::NotCompliant => Response::new(status::DEVICE_NOT_FULLY_PROVISIONABLE),
+        Acknowledged::ManagedElsewhere => Response::new(status::EXTERNALLY_MANAGED),
+    })
+}
+
+/// An answer about the policy alone.
+fn said(request: &PolicyRequest, about: Status) -> Response {
+    let policy = PolicyResponse {
+        policy_type: request.policy_type.clone(),
+        status: about,
+        policy_key: None,
+        document: None,
+    };
+    Response { policy: Some(policy), ..Response::new(status::SUCCESS) }
+}
+
+/// The rules on the wire. What is not demanded is not said, except for the two that some phones insist on; a limit that is
+/// unlimited is left out, since `-1` makes a client drop the whole policy.
+fn document(rules: &Rules) -> PolicyDocument {
+    let quantity = |number: Option<u32>| number.map(|number| Quantity::Is(i64::from(number)));
+    let small = |number: Option<u8>| quantity(number.map(u32::from));
+    PolicyDocument {
+        device_password_enabled: Some(rules.password_required.unwrap_or(false)),
+        alphanumeric_device_password_required: rules.password_alphanumeric,
+        require_storage_card_encryption: rules.card_encryption,
+        attachments_enabled: Some(rules.attachments_allowed.unwrap_or(true)),
+        min_device_password_length: small(rules.password_length_min),
+        max_inactivity_time_device_lock: quantity(rules.lock_after_s),
+        max_device_password_failed_attempts: small(rules.password_attempts_max),
+        max_attachment_size: quantity(rules.attachment_octets_max),
+        allow_simple_device_password: rules.password_simple_allowed,
+        device_password_expiration: quantity(rules.password_days_max),
+        device_password_history: quantity(rules.password_history),
+        allow_storage_card: rules.card_allowed,
+        allow_camera: rules.camera_allowed,
+        require_device_encryption: rules.device_encryption,
+        allow_unsigned_applications: rules.unsigned_applications_allowed,
+        min_device_password_complex_characters: small(rules.password_kinds_min),
+        allow_wifi: rules.wifi_allowed,
+        allow_bluetooth: small(rules.bluetooth),
+        require_manual_sync_when_roaming: rules.manual_when_roaming,
+        allow_html_email: rules.html_allowed,
+        max_email_age_filter: small(rules.mail_age_filter_max),
+        max_email_body_truncation_size: quantity(rules.body_octets_max),
+        max_email_html_body_truncation_size: quantity(rules.html_body_octets_max),
+        allow_browser: rules.browser_allowed,
+        allow_consumer_email: rules.other_mail_allowed,
+        ..PolicyDocument::default()
+    }
+}
+
+impl Admission for Policies {
+    fn admit<'a>(&'a self, asks: Asks<'a>) -> BoxFuture<'a, Result<Admitted, database::Error>> {
+        Box::pin(async move {
+            let asking = match asks.command {
+                CommandName::Provision => Asking::Provision,
+                CommandName::Ping => Asking::Ping,
+                _ => Asking::Other,
+            };
+            let begins_anew = asks.command == CommandName::FolderSync;
+            let verdict =
+                Policies::admit(self, asks.device, asking, asks.policy_key, begins_anew).await?;
+            Ok(match verdict {
+                Verdict::Admitted => Admitted::Yes,
+                Verdict::NotProvisioned => Admitted::NotProvisioned,
+                Verdict::PolicyRefresh => Admitted::PolicyRefresh,
+                Verdict::InvalidPolicyKey => Admitted::InvalidPolicyKey,
+                Verdict::WipeRequested => Admitted::WipeRequested,
+                Verdict::Blocked => Admitted::Blocked,
+                Verdict::Quarantined => Admitted::Quarantined,
+            })
+        })
+    }
+}
