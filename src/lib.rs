@@ -21,4 +21,5 @@ pub mod policy;
 pub mod push;
 pub mod recall;
 pub mod secret;
+pub mod server;
 pub mod sync;

@@ -1,0 +1,516 @@
+//! The wiring: one configuration in, all rooms opened, joined and listening; one stop, all of them ended in order.
+//!
+//! Nothing decides here. Every room gets its own limits; what one room tells another goes through a hook that is hung here.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admin;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::database::{self, Bodies, Database, GAP_PENDING, SYNC_KEYS};
+use crate::delivery::{Lmtp, LmtpSettings, Outbox, OutboxSettings, Postman, Relay, RelaySettings};
+use crate::directory::{self, Directory, DirectoryError};
+use crate::eas::{self, Endpoint, Gateway, GatewayLimits, Stopping};
+use crate::ids::MailboxId;
+use crate::ledger::{self, Books};
+use crate::mailbox::embedded::{Embedded, OnEvent};
+use crate::mailbox::{FolderEvent, FolderEventKind, MailboxError};
+use crate::policy::Policies;
+use crate::push::{Bells, Ring};
+use crate::recall::gate::FenceBoard;
+use crate::recall::{self, Recall};
+use crate::secret::Secret;
+use crate::sync::Engine;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state.
+    #[error("the state in {place}: {error}")]
+    State {
+        /// The data directory.
+        place: String,
+        /// What is wrong with it.
+        error: database::Error,
+    },
+    /// The directory of users.
+    #[error("the directory: {0}")]
+    Directory(#[from] DirectoryError),
+    /// The mail store.
+    #[error("the mail store: {0}")]
+    Store(#[from] MailboxError),
+    /// A listener, a certificate or a file.
+    #[error("{what}: {error}")]
+    Io {
+        /// What could not be opened.
+        what: String,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// TLS.
+    #[error("TLS: {0}")]
+    Tls(String),
+}
+
+/// All rooms, opened over one data directory and joined. Serves nobody yet: [`Server`] does, and the command line when none runs.
+#[derive(Clone)]
+pub struct House {
+    /// State.
+    pub database: Database,
+    /// Message bodies.
+    pub bodies: Bodies,
+    /// Mail.
+    pub store: Embedded,
+    /// Users.
+    pub directory: Directory,
+    /// Devices' access, policies and wipes.
+    pub policies: Policies,
+    /// Recall.
+    pub recall: Recall,
+    /// Outgoing mail.
+    pub outbox: Outbox,
+    /// Incoming mail.
+    pub postman: Postman,
+    /// Phones.
+    pub gateway: Gateway,
+    /// How devices catch up.
+    pub engine: Engine,
+    /// Who waits.
+    pub bells: Bells,
+    /// The time.
+    pub clock: Clock,
+    /// Mailboxes whose folders changed, for [`Server`] to tell the devices that wait.
+    hierarchies: Arc<watch::Sender<Option<MailboxId>>>,
+}
+
+/// What a house may be opened with besides its configuration; tests hand in other values.
+#[derive(Clone, Default)]
+pub struct Opening {
+    /// How the database is opened.
+    pub database: database::Options,
+    /// How sign-in is set up.
+    pub sign_in: directory::Settings,
+    /// Where bodies lie; beside the database where none is given.
+    pub bodies: Option<Bodies>,
+}
+
+impl House {
+    /// Opens every room. Only one process can: the data directory is locked until the last clone is dropped.
+    pub fn open(config: &Config, clock: &Clock, opening: Opening) -> Result<House, StartError> {
+        let place = config.server.data_dir.display().to_string();
+        let state = |error| StartError::State { place: place.clone(), error };
+        let options = database::Options { clock: clock.clone(), ..opening.database };
+        let database = Database::open(&config.server.data_dir, options).map_err(state)?;
+        let bodies = match opening.bodies {
+            Some(bodies) => bodies,
+            None => Bodies::beside(&database).map_err(state)?,
+        };
+        let books = open_books(&database, clock).map_err(state)?;
+        let (bells, board) = (Bells::new(), FenceBoard::new());
+        let hierarchies = Arc::new(watch::Sender::new(None));
+        let store = Embedded::with_arrivals(
+            database.clone(),
+            bodies.clone(),
+            clock.clone(),
+            ringer(&bells, &hierarchies),
+            recall::arrivals(board.clone()),
+        );
+        let directory = Directory::new(database.clone(), clock.clone(), opening.sign_in)?;
+        let postman = Postman::new(store.clone(), directory.clone(), &config.server.hostname);
+        let outbox = Outbox::new(postman.clone(), relay(config)?, OutboxSettings::default());
+        let rooms =
+            recall::Rooms { store: store.clone(), board: board.clone(), bells: bells.clone() };
+        let recall =
+            Recall::new(database.clone(), clock.clone(), rooms, recall_limits(&config.recall));
+        let ring = bells.clone();
+        let ring = Arc::new(move |device| ring.ring_device(device, Ring::Access));
+        let policies = Policies::new(database.clone(), clock.clone(), ring);
+        let engine = Engine {
+            database: database.clone(),
+            store: Arc::new(store.clone()),
+            books,
+            board,
+            clock: clock.clone(),
+        };
+        let gateway = Gateway::new(eas::Rooms {
+            engine: engine.clone(),
+            bells: bells.clone(),
+            directory: directory.clone(),
+            admission: Arc::new(policies.clone()),
+            policies: Some(policies.clone()),
+            outgoing: Some(Arc::new(outbox.clone())),
+            discovery: None,
+            limits: gateway_limits(config),
+        });
+        let clock = clock.clone();
+        Ok(House {
+            database,
+            bodies,
+            store,
+            directory,
+            policies,
+            recall,
+            outbox,
+            postman,
+            gateway,
+            engine,
+            bells,
+            clock,
+            hierarchies,
+        })
+    }
+
+    /// What the operators' side works with; `base_url` is where its pages are reached.
+    pub fn admin(&self, base_url: String) -> admin::State {
+        admin::State {
+            database: self.database.clone(),
+            bodies: self.bodies.clone(),
+            clock: self.clock.clone(),
+            recall: self.recall.clone(),
+            directory: self.directory.clone(),
+            store: Arc::new(self.store.clone()),
+            bells: self.bells.clone(),
+            policies: self.policies.clone(),
+            base_url,
+        }
+    }
+}
+
+/// Where a server listens; `None` where it does not.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Addresses {
+    /// Phones, over TLS.
+    pub phones: Option<SocketAddr>,
+    /// Phones, in plain HTTP.
+    pub phones_plain: Option<SocketAddr>,
+    /// Operators.
+    pub admin: Option<SocketAddr>,
+    /// Mail.
+    pub lmtp: Option<SocketAddr>,
+}
+
+/// A running server.
+pub struct Server {
+    /// Its rooms.
+    pub house: House,
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// The certificate phones see, in PEM; none without TLS.
+    pub certificate_pem: Option<Vec<u8>>,
+    endpoint: Endpoint,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Server {
+    /// Opens every room and every listener.
+    pub async fn start(
+        config: &Config,
+        clock: Clock,
+        opening: Opening,
+    ) -> Result<Server, StartError> {
+        let house = House::open(config, &clock, opening)?;
+        house.store.tidy().await?;
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let (recall, outbox) = (house.recall.clone(), house.outbox.clone());
+        let stopped = stopping.clone();
+        tasks.spawn(async move { recall.run(stopped).await });
+        let stopped = stopping.clone();
+        tasks.spawn(async move { outbox.run(stopped).await });
+        tasks.spawn(tell_hierarchies(house.clone(), stopping.clone()));
+        let mut addresses = Addresses::default();
+        let endpoint = endpoint(config, &house);
+        let certificate_pem = listen_phones(config, &endpoint, &mut addresses).await?;
+        if let Some(listen) = config.lmtp.listen {
+            let listener = bind("LMTP", listen).await?;
+            addresses.lmtp = listener.local_addr().ok();
+            let lmtp = Lmtp::new(house.postman.clone(), lmtp_settings(&config.lmtp));
+            tasks.spawn(lmtp.serve(listener));
+        }
+        listen_admin(config, &house, &stopping, &mut addresses, &mut tasks).await?;
+        tell_addresses(config, &addresses)?;
+        Ok(Server { house, addresses, certificate_pem, endpoint, stop, tasks })
+    }
+
+    /// The page of the operators' side.
+    pub fn base_url(&self) -> Option<String> {
+        self.addresses.admin.map(|address| format!("http://{address}"))
+    }
+
+    /// Ends everything in order: waiting phones are told, work under way is finished or left where the next start takes it up.
+    pub async fn stop(mut self) {
+        self.house.bells.stop();
+        self.endpoint.stop(STOPPING).await;
+        self.stop.send_replace(true);
+        let grace = tokio::time::sleep(STOP_PATIENCE);
+        tokio::pin!(grace);
+        loop {
+            tokio::select! {
+                ended = self.tasks.join_next() => if ended.is_none() { break },
+                () = &mut grace => break,
+            }
+            if self.tasks.len() <= LISTENERS_THAT_ONLY_END_BY_ABORT {
+                break;
+            }
+        }
+        self.tasks.shutdown().await;
+        self.house.database.stop();
+    }
+}
+
+/// How long work under way may take to end.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+/// How the phones that wait are let go: spread, so that they do not all come back in one moment.
+const STOPPING: Stopping =
+    Stopping { spread: Duration::from_secs(2), patience: Duration::from_secs(5) };
+/// LMTP serves until its task is dropped.
+const LISTENERS_THAT_ONLY_END_BY_ABORT: usize = 1;
+
+/// Runs a server until SIGTERM or SIGINT.
+pub async fn run(config: Config) -> Result<(), StartError> {
+    let server = Server::start(&config, Clock::system(), Opening::default()).await?;
+    let Addresses { phones, phones_plain, admin, lmtp } = server.addresses.clone();
+    tracing::info!(?phones, ?phones_plain, ?admin, ?lmtp, "ready");
+    until_told().await.map_err(|error| StartError::Io { what: "signals".to_owned(), error })?;
+    tracing::info!("stopping");
+    server.stop().await;
+    Ok(())
+}
+
+async fn until_told() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}
+
+/// The books over the installation's secret; after a restore, every device gets the gap flag first.
+fn open_books(database: &Database, clock: &Clock) -> Result<Books, database::Error> {
+    let now = clock.now();
+    let (secret, epochs) = database.write_blocking(move |tx| {
+        if database::meta(tx, GAP_PENDING)?.is_some() {
+            ledger::rolled_back(tx)?;
+            database::clear_meta(tx, GAP_PENDING)?;
+        }
+        let secret = database::mac_key(tx, SYNC_KEYS, now)?;
+        let epochs = database::epochs(tx)?.into_iter().map(|epoch| epoch.number).collect();
+        Ok::<_, database::Error>((*secret.bytes(), epochs))
+    })?;
+    Ok(Books::new(&secret, epochs))
+}
+
+/// What happens in a folder rings its bells; changes of the folders themselves are told by a task of [`Server`].
+fn ringer(bells: &Bells, hierarchies: &Arc<watch::Sender<Option<MailboxId>>>) -> OnEvent {
+    let (bells, hierarchies) = (bells.clone(), hierarchies.clone());
+    Arc::new(move |event: FolderEvent| {
+        let ring = match event.kind {
+            FolderEventKind::Arrived { .. } => Ring::Arrival(event.folder),
+            FolderEventKind::Removed => Ring::Removal(event.folder),
+            FolderEventKind::Changed => Ring::Change(event.folder),
+            FolderEventKind::Hierarchy => {
+                hierarchies.send_replace(Some(event.mailbox));
+                return;
+            }
+        };
+        bells.ring(event.folder, ring);
+    })
+}
+
+async fn tell_hierarchies(house: House, mut stop: watch::Receiver<bool>) {
+    let mut changed = house.hierarchies.subscribe();
+    loop {
+        tokio::select! {
+            news = changed.changed() => if news.is_err() { return },
+            _ = stop.changed() => return,
+        }
+        let mailbox = *changed.borrow_and_update();
+        if let Some(mailbox) = mailbox
+            && let Err(error) = house.gateway.hierarchy_changed(mailbox).await
+        {
+            tracing::error!(%error, "devices could not be told that folders changed");
+        }
+    }
+}
+
+fn endpoint(config: &Config, house: &House) -> Endpoint {
+    let phones = &config.phones;
+    let limits = eas::Limits {
+        connections_max: phones.connections_max,
+        connections_per_ip_max: phones.connections_per_ip_max,
+        body_bytes_max: usize::try_from(phones.body_bytes_max).unwrap_or(usize::MAX),
+        ..eas::Limits::default()
+    };
+    let settings = eas::Settings { limits, trusted_proxies: phones.trusted_proxies.clone() };
+    Endpoint::new(Arc::new(house.gateway.clone()), settings, house.clock.clone())
+}
+
+/// Leaves the addresses where scripts find them: port 0 in the configuration means "any".
+fn tell_addresses(config: &Config, addresses: &Addresses) -> Result<(), StartError> {
+    let (path, part) = (
+        config.server.data_dir.join("addresses.json"),
+        config.server.data_dir.join("addresses.json.part"),
+    );
+    let told = serde_json::to_vec_pretty(addresses)
+        .map_err(io::Error::other)
+        .and_then(|json| std::fs::write(&part, json))
+        .and_then(|()| std::fs::rename(&part, &path));
+    told.map_err(|error| StartError::Io { what: path.display().to_string(), error })
+}
+
+async fn bind(what: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::Io { what: format!("{what} on {address}"), error })
+}
+
+async fn listen_phones(
+    config: &Config,
+    endpoint: &Endpoint,
+    addresses: &mut Addresses,
+) -> Result<Option<Vec<u8>>, StartError> {
+    let mut certificate = None;
+    if let Some(listen) = config.phones.listen {
+        let (cert_pem, key_pem) = certificate_of(config)?;
+        let tls = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
+        let identity = eas::tls::Identity::from_pem(&cert_pem, &key_pem).map_err(|e| tls(&e))?;
+        let server = eas::tls::server_config(Arc::new(identity)).map_err(|e| tls(&e))?;
+        let listener = bind("phones", listen).await?;
+        addresses.phones = listener.local_addr().ok();
+        endpoint
+            .serve_tls(listener, server)
+            .map_err(|error| StartError::Io { what: "phones".to_owned(), error })?;
+        certificate = Some(cert_pem);
+    }
+    if let Some(listen) = config.phones.plain_listen {
+        let listener = bind("phones, plain", listen).await?;
+        addresses.phones_plain = listener.local_addr().ok();
+        endpoint
+            .serve_plain(listener)
+            .map_err(|error| StartError::Io { what: "phones, plain".to_owned(), error })?;
+    }
+    Ok(certificate)
+}
+
+/// The certificate and key of the configuration, or the self-signed pair in the data directory, made when it is missing.
+pub fn certificate_of(config: &Config) -> Result<(Vec<u8>, Vec<u8>), StartError> {
+    let read = |path: &Path| {
+        std::fs::read(path)
+            .map_err(|error| StartError::Io { what: path.display().to_string(), error })
+    };
+    if let (Some(certificate), Some(key)) = (&config.phones.certificate, &config.phones.private_key)
+    {
+        return Ok((read(certificate)?, read(key)?));
+    }
+    let dir = &config.server.data_dir;
+    let (certificate, key) = (dir.join("self-signed.pem"), dir.join("self-signed-key.pem"));
+    if !certificate.exists() || !key.exists() {
+        let names =
+            [config.server.hostname.clone(), "localhost".to_owned(), "127.0.0.1".to_owned()];
+        let (cert_pem, key_pem) =
+            eas::tls::self_signed(&names).map_err(|e| StartError::Tls(e.to_string()))?;
+        write_private(&key, key_pem.as_bytes())?;
+        write_private(&certificate, cert_pem.as_bytes())?;
+    }
+    Ok((read(&certificate)?, read(&key)?))
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let write = || {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options.open(path)?.write_all(bytes)
+    };
+    write().map_err(|error| StartError::Io { what: path.display().to_string(), error })
+}
+
+async fn listen_admin(
+    config: &Config,
+    house: &House,
+    stop: &watch::Receiver<bool>,
+    addresses: &mut Addresses,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), StartError> {
+    let listener = match config.admin.listen {
+        Some(listen) => Some(bind("admin", listen).await?),
+        None => None,
+    };
+    addresses.admin = listener.as_ref().and_then(|l| l.local_addr().ok());
+    let base_url = addresses.admin.map_or_else(String::new, |address| format!("http://{address}"));
+    let router = admin::router(house.admin(base_url));
+    if let Some(listener) = listener {
+        tasks.spawn(admin::serve(listener, router.clone(), stop.clone()));
+    }
+    let (socket, stop) = (config.socket(), stop.clone());
+    let bound = admin::bind_socket(&socket)
+        .map_err(|error| StartError::Io { what: socket.display().to_string(), error })?;
+    tasks.spawn(admin::serve_socket(bound, router, stop));
+    Ok(())
+}
+
+fn relay(config: &Config) -> Result<Option<Relay>, StartError> {
+    use crate::delivery::Security;
+    let relay = &config.relay;
+    let Some(host) = &relay.host else { return Ok(None) };
+    let (security, port) = match relay.security {
+        config::Security::Starttls => (Security::StartTls, 587),
+        config::Security::Tls => (Security::Tls, 465),
+        config::Security::Plain => (Security::Plain, 25),
+    };
+    let mut settings = RelaySettings::new(host, relay.port.unwrap_or(port), security);
+    settings.hello.clone_from(&config.server.hostname);
+    let password = match (&relay.password, &relay.password_file) {
+        (Some(password), _) => Some(password.clone()),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| StartError::Io { what: path.display().to_string(), error })?;
+            Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+        }
+        (None, None) => None,
+    };
+    settings.credentials = relay.user.clone().zip(password);
+    Ok(Some(Relay::new(settings)))
+}
+
+fn recall_limits(config: &config::Recall) -> recall::Limits {
+    let mut limits = recall::Limits {
+        copies_unconfirmed_max: config.brake_copies,
+        mailboxes_unconfirmed_permille: u64::from(config.brake_mailboxes_percent) * 10,
+        stands_days: config.stands_days,
+        ..recall::Limits::default()
+    };
+    limits.policy.silent_after = Duration::from_secs(u64::from(config.silent_after_h) * 60 * 60);
+    limits
+}
+
+fn gateway_limits(config: &Config) -> GatewayLimits {
+    let push = &config.push;
+    GatewayLimits {
+        heartbeat_s_min: push.heartbeat_s_min,
+        heartbeat_s_max: push.heartbeat_s_max,
+        ping_folders_max: push.folders_max,
+        removals_coalesce: Duration::from_secs(u64::from(push.removals_coalesce_s)),
+        ..GatewayLimits::default()
+    }
+}
+
+fn lmtp_settings(config: &config::Lmtp) -> LmtpSettings {
+    LmtpSettings {
+        message_bytes_max: config.message_bytes_max,
+        connections_max: config.connections_max,
+        ..LmtpSettings::default()
+    }
+}
