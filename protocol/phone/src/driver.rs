@@ -3,6 +3,7 @@
 use std::io;
 
 use activesync::command::folder_sync::FolderType;
+use activesync::command::sync::CollectionAnswer;
 use activesync::status::Status;
 
 use crate::client::{Connection, Server};
@@ -15,6 +16,7 @@ use crate::verbs::{SyncAsk, Waits};
 const ROUNDS_MAX: usize = 10_000;
 /// Common statuses that mean: provision first ([MS-ASCMD] 2.2.2).
 const PROVISION_FIRST: [Status; 4] = [Status(141), Status(142), Status(143), Status(144)];
+const SUCCESS: Status = Status(1);
 const REMOTE_WIPE_REQUESTED: Status = Status(140);
 /// Ping: something changed in these folders ([MS-ASCMD] 2.2.3.177.11).
 const PING_CHANGES: Status = Status(2);
@@ -185,7 +187,10 @@ impl Driver {
                 Outcome::Sync(None) => true,
                 Outcome::Sync(Some(response)) => {
                     let answers = &response.collections;
-                    !initial && answers.iter().all(|a| !a.more_available && a.commands.is_empty())
+                    let quiet = |a: &CollectionAnswer| {
+                        a.status == SUCCESS && !a.more_available && a.commands.is_empty()
+                    };
+                    !initial && answers.iter().all(quiet)
                 }
                 _ => false,
             };
