@@ -5,9 +5,11 @@
 
 mod audit;
 mod backup;
+mod demo;
 mod device;
 mod init;
 mod order;
+mod serve;
 mod show;
 mod talk;
 mod token;
@@ -38,6 +40,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Shows it all on this machine: mail, phones, and a recall told as it happens.
+    Demo(demo::Args),
+    /// Runs the gateway until SIGTERM or SIGINT.
+    Serve(serve::Args),
     /// Makes an installation: retract.toml, a certificate, the first user.
     Init(init::Args),
     /// Users and the addresses that reach them.
@@ -133,9 +139,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Wbxml(command) => return wbxml::run(command, &say),
         Command::Init(args) => return block_on(init::run(args, cli.config, &say)),
+        Command::Demo(args) => return block_on(demo::run(args)),
         _ => {}
     }
     let config = config(cli.config)?;
+    if let Command::Serve(args) = cli.command {
+        return serve::run(&args, &config);
+    }
     if let Command::Restore(args) = cli.command {
         return backup::restore(args, &config, &say);
     }
@@ -151,7 +161,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Audit(command) => audit::run(command, &gateway, &say).await,
             Command::Token(command) => token::run(command, &gateway, &say).await,
             Command::Backup(args) => backup::backup(args, &gateway, &say).await,
-            Command::Wbxml(_) | Command::Init(_) | Command::Restore(_) => Ok(()),
+            Command::Wbxml(_)
+            | Command::Init(_)
+            | Command::Restore(_)
+            | Command::Demo(_)
+            | Command::Serve(_) => Ok(()),
         }
     })
 }
