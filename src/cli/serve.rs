@@ -31,7 +31,10 @@ pub(super) fn run(args: &Args, config: &Config) -> Result<(), Failure> {
 fn begin_log(log: &Log) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&log.filter)
         .map_err(|error| Failure::Usage(format!("log.filter: {error}")))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_writer(std::io::stderr);
     let begun = if log.json { lines.json().try_init() } else { lines.try_init() };
     begun.map_err(|error| anyhow::anyhow!("the log cannot begin: {error}").into())
 }
