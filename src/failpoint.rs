@@ -40,6 +40,8 @@ pub const NAMES: &[&str] = &[
     "sync.after_gate",
     "upload.after_intent",
     "upload.after_store",
+    "move.after_intent",
+    "move.after_store",
 ];
 
 /// The environment variable that arms one failpoint.

@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 5, name: "policy", sql: include_str!("migrations/0005_policy.sql") },
     Migration { number: 6, name: "delivery", sql: include_str!("migrations/0006_delivery.sql") },
     Migration { number: 7, name: "admin", sql: include_str!("migrations/0007_admin.sql") },
+    Migration { number: 8, name: "moves", sql: include_str!("migrations/0008_moves.sql") },
 ];
 
 #[derive(Clone, Copy)]

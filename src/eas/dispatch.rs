@@ -29,6 +29,8 @@ pub(in crate::eas) const COMMANDS: &[CommandName] = &[
     CommandName::Ping,
     CommandName::Provision,
     CommandName::Settings,
+    CommandName::MoveItems,
+    CommandName::ItemOperations,
 ];
 
 /// A request that was let in, its body not yet read.
@@ -131,6 +133,8 @@ async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
         CommandName::Ping => command::ping::answer(ask).await,
         CommandName::Provision => command::provision::answer(ask).await,
         CommandName::Settings => command::settings::answer(ask).await,
+        CommandName::MoveItems => command::move_items::answer(ask).await,
+        CommandName::ItemOperations => command::item_operations::answer(ask).await,
         _ => Err(Refusal::Command),
     }
 }

@@ -20,6 +20,7 @@ mod exposure;
 pub mod hierarchy;
 pub mod holding;
 pub mod journal;
+pub mod moves;
 mod reconcile;
 mod sync_key;
 mod tables;

@@ -6,6 +6,7 @@ use super::delta::Delta;
 use super::device::Device;
 use super::holding::Place;
 use super::journal::Entry;
+use super::moves::Move;
 use super::sync_key::SyncKey;
 use crate::clock::Timestamp;
 use crate::database::{Error, Row, Tx};
@@ -557,4 +558,59 @@ pub(super) fn put_hierarchy(
         params![device, h.version, h.seq_max, seq, tag, &h.folders[..], &h.in_flight[..]],
     )?;
     Ok(rows == 1)
+}
+
+// --- moves
+
+pub(super) fn known_move(
+    tx: &Tx<'_>,
+    from: Place,
+    item: ItemNumber,
+    to: FolderId,
+) -> Result<Option<Move>, Error> {
+    tx.one(
+        "SELECT identity_id, to_cursor, to_item FROM moves
+         WHERE device_id = ?1 AND folder_id = ?2 AND item = ?3 AND to_id = ?4",
+        params![from.device, from.folder, item.0, to],
+        |row| {
+            Ok(Move {
+                identity: row.get(0)?,
+                to_cursor: row.get(1)?,
+                to_item: row.get::<Option<u32>>(2)?.map(ItemNumber),
+            })
+        },
+    )
+}
+
+pub(super) fn put_move(
+    tx: &Tx<'_>,
+    from: Place,
+    item: ItemNumber,
+    to: FolderId,
+    moved: Move,
+    now: Timestamp,
+) -> Result<(), Error> {
+    tx.execute(
+        "INSERT INTO moves (device_id, folder_id, item, to_id, identity_id, to_cursor, to_item, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (device_id, folder_id, item, to_id)
+         DO UPDATE SET identity_id = excluded.identity_id, to_cursor = excluded.to_cursor,
+             to_item = excluded.to_item, at = excluded.at",
+        params![
+            from.device,
+            from.folder,
+            item.0,
+            to,
+            moved.identity,
+            moved.to_cursor,
+            moved.to_item.map(|item| item.0),
+            now
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn delete_moves_before(tx: &Tx<'_>, before: Timestamp) -> Result<(), Error> {
+    tx.execute("DELETE FROM moves WHERE at < ?1", params![before])?;
+    Ok(())
 }

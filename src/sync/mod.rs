@@ -15,6 +15,7 @@
 
 mod error;
 mod hierarchy;
+mod moving;
 mod news;
 mod plan;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub mod window;
 
 pub use error::SyncError;
 pub use hierarchy::{FolderChanges, FolderDone, FolderTask, FoldersTold};
+pub use moving::Moved;
 pub use news::{Foreseen, News};
 pub use plan::{Plan, Planner, View, What};
 pub use turn::{Committed, Opened, Turn};

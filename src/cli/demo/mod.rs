@@ -109,6 +109,7 @@ async fn story(args: &Args, server: &Server) -> Result<(), Failure> {
     phones.go_offline(phones::AWAY_AFTER).await;
     say(&format!("{} goes offline with it.", phones::AWAY_AFTER));
     let (order, coverage) = recall(server, &phones).await?;
+    phones.let_go(mails::RECALLED_SUBJECT, PATIENCE).await;
     report(&coverage, &phones);
     if let Some(base_url) = server.base_url() {
         say(&format!("\nThe order's page: {base_url}/orders/{order}"));
@@ -163,7 +164,9 @@ async fn recall(server: &Server, phones: &Phones) -> anyhow::Result<(OrderId, Co
                 tell_step(began.elapsed(), device);
             }
         }
-        if coverage.covered + phones.offline() >= coverage.pairs && coverage.pending == 0 {
+        if coverage.covered + phones.offline_with(mails::RECALLED_SUBJECT) >= coverage.pairs
+            && coverage.pending == 0
+        {
             return Ok((order, coverage));
         }
         if !matches!(tokio::time::timeout_at(end, changes.changed()).await, Ok(Ok(()))) {
@@ -220,7 +223,8 @@ fn report(coverage: &Coverage, phones: &Phones) {
 /// Whether every phone that is online let go: by its own cache, and by the books.
 fn verdict(coverage: &Coverage, phones: &Phones) -> Result<(), Failure> {
     let unclear = coverage.pairs - coverage.covered;
-    let let_go = phones.holders(mails::RECALLED_SUBJECT).is_empty() && unclear <= phones.offline();
+    let let_go = phones.holders(mails::RECALLED_SUBJECT).is_empty()
+        && unclear <= phones.offline_with(mails::RECALLED_SUBJECT);
     if let_go { Ok(()) } else { Err(Failure::NotCovered) }
 }
 

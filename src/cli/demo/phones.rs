@@ -105,9 +105,27 @@ impl Phones {
         self.handsets.values().map(|handset| handset.line.as_str())
     }
 
-    /// How many are offline.
-    pub(super) fn offline(&self) -> u64 {
-        self.handsets.values().filter(|handset| !*handset.online.borrow()).count() as u64
+    /// How many are offline with a mail of this subject: they cannot let go of it yet.
+    pub(super) fn offline_with(&self, subject: &str) -> u64 {
+        let keeps = |handset: &&Handset| {
+            !*handset.online.borrow() && handset.cache.lock().cache.find(subject).is_some()
+        };
+        self.handsets.values().filter(keeps).count() as u64
+    }
+
+    /// Waits until no phone that is online holds a mail with this subject, or patience is over.
+    pub(super) async fn let_go(&self, subject: &str, patience: Duration) {
+        let mut news = self.news.subscribe();
+        let everybody = async {
+            loop {
+                news.mark_unchanged();
+                if self.holders(subject).is_empty() || news.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // Whoever still holds it then is named in the report.
+        let _ = tokio::time::timeout(patience, everybody).await;
     }
 
     /// Takes a phone off the net.

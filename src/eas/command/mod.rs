@@ -5,6 +5,8 @@ pub(in crate::eas) mod folder_delete;
 pub(in crate::eas) mod folder_sync;
 pub(in crate::eas) mod folder_update;
 pub(in crate::eas) mod get_item_estimate;
+pub(in crate::eas) mod item_operations;
+pub(in crate::eas) mod move_items;
 pub(in crate::eas) mod ping;
 pub(in crate::eas) mod provision;
 pub(in crate::eas) mod settings;

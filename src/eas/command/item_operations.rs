@@ -1,0 +1,302 @@
+//! ItemOperations ([MS-ASCMD] 2.2.1.10): items and attachments fetched whole or in part, folders emptied.
+//!
+//! What is fetched has no key, so it stays *sent* for ever. All of it passes the gate in one transaction; what an order covers is not
+//! found, whether the order came before the request or while the answer was made.
+
+use activesync::command::item_operations::{
+    Fetch, FetchOptions, Fetched, FileProperties, Operation, Outcome as Done, Properties, Request,
+    Response, Target,
+};
+use activesync::document::Document as _;
+use activesync::item::ItemData;
+use activesync::item::body::MimeSupport;
+use activesync::status::Status;
+use activesync::status::item_operations as status;
+use activesync::types::{Base64, ByteRange, ClassName};
+use bytes::Bytes;
+
+use crate::eas::convert::{AttachmentId, ItemOptions, Unshapable};
+use crate::eas::dispatch::Ask;
+use crate::eas::endpoint::Outcome;
+use crate::eas::status::Refusal;
+use crate::ids::{CollectionNumber, ServerId};
+use crate::ledger::Exposure;
+use crate::mailbox::{Folder, FolderKind, Item, MailboxError};
+use crate::message::Message;
+use crate::policy::Attachments;
+use crate::recall::gate::Content;
+
+/// Times an answer is made anew because something in it was fenced meanwhile.
+const TRIES: usize = 4;
+/// Octets of one attachment, or one range of it, in an answer.
+const FILE_OCTETS_MAX: usize = 32 * 1024 * 1024;
+/// The store that mail is fetched from ([MS-ASCMD] 2.2.3.178.1).
+const MAILBOX: &str = "Mailbox";
+
+/// Answers it.
+pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
+    let request: Request = ask.decode()?;
+    let mut emptied = None;
+    for _ in 0..TRIES {
+        let mut made = Made::default();
+        for operation in &request.operations {
+            if let Operation::Fetch(fetch) = operation {
+                let fetched = made.fetch(ask, fetch).await?;
+                made.outcomes.push(Done::Fetch(Box::new(fetched)));
+            }
+        }
+        // Folders are emptied once, however often the fetches have to be made.
+        if emptied.is_none() {
+            emptied = Some(other_operations(ask, &request).await?);
+        }
+        let others = emptied.clone().unwrap_or_default();
+        let outcomes = in_order(&request, made.outcomes, others);
+        let response = Response { status: status::SUCCESS, outcomes };
+        if made.contents.is_empty() {
+            return Ok(ask.plain(&response).into());
+        }
+        let bytes = Bytes::from(response.encode(ask.version));
+        if let Some(released) = ask.release(bytes, made.contents).await? {
+            return Ok(ask.send(released).into());
+        }
+    }
+    Err(Refusal::Restless)
+}
+
+/// Outcomes in the order of their operations.
+fn in_order(request: &Request, fetched: Vec<Done>, others: Vec<Done>) -> Vec<Done> {
+    let (mut fetched, mut others) = (fetched.into_iter(), others.into_iter());
+    let next = |operation: &Operation| match operation {
+        Operation::Fetch(_) => fetched.next(),
+        _ => others.next(),
+    };
+    request.operations.iter().filter_map(next).collect()
+}
+
+async fn other_operations(ask: &Ask, request: &Request) -> Result<Vec<Done>, Refusal> {
+    let mut done = Vec::new();
+    for operation in &request.operations {
+        match operation {
+            Operation::Fetch(_) => {}
+            Operation::EmptyFolderContents { collection_id, delete_sub_folders } => {
+                let status = empty(ask, collection_id.as_str(), *delete_sub_folders).await?;
+                let collection_id = collection_id.clone();
+                done.push(Done::EmptyFolderContents { status, collection_id });
+            }
+            // Conversations are not moved: the documented answer for a conversation that is not there.
+            Operation::Move { conversation_id, move_always, .. } => {
+                let status =
+                    if *move_always { status::NOT_FOUND } else { status::MOVE_ALWAYS_MISSING };
+                done.push(Done::Move { status, conversation_id: conversation_id.clone() });
+            }
+        }
+    }
+    Ok(done)
+}
+
+async fn empty(ask: &Ask, collection: &str, subfolders: bool) -> Result<Status, Refusal> {
+    let Some(folder) = folder(ask, CollectionNumber::parse(collection)).await? else {
+        return Ok(status::NOT_FOUND);
+    };
+    match ask.desk.engine.store.empty(folder.id, subfolders).await {
+        Ok(()) => Ok(status::SUCCESS),
+        Err(MailboxError::NoSuchFolder) => Ok(status::NOT_FOUND),
+        Err(MailboxError::NotAllowed(_)) => Ok(status::RESOURCE_DENIED),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn folder(ask: &Ask, number: Option<CollectionNumber>) -> Result<Option<Folder>, Refusal> {
+    let Some(number) = number else { return Ok(None) };
+    match ask.desk.engine.store.folder(ask.device.mailbox, number).await {
+        Ok(folder) => Ok(Some(folder)),
+        Err(MailboxError::NoSuchFolder) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An answer being made.
+#[derive(Default)]
+struct Made {
+    outcomes: Vec<Done>,
+    contents: Vec<Content>,
+}
+
+impl Made {
+    async fn fetch(&mut self, ask: &Ask, fetch: &Fetch) -> Result<Fetched, Refusal> {
+        let mut fetched = Fetched {
+            collection_id: fetch.collection_id.clone(),
+            server_id: fetch.server_id.clone(),
+            long_id: fetch.long_id.clone(),
+            link_id: fetch.link_id.clone(),
+            file_reference: fetch.file_reference.clone(),
+            ..Fetched::default()
+        };
+        match self.properties(ask, fetch).await? {
+            Ok(properties) => {
+                fetched.status = Some(status::SUCCESS);
+                if properties.item.is_some() {
+                    fetched.class = Some(ClassName::email());
+                }
+                fetched.properties = Some(properties);
+            }
+            Err(status) => fetched.status = Some(status),
+        }
+        Ok(fetched)
+    }
+
+    async fn properties(
+        &mut self,
+        ask: &Ask,
+        fetch: &Fetch,
+    ) -> Result<Result<Properties, Status>, Refusal> {
+        if fetch.store.as_deref().is_some_and(|store| !store.eq_ignore_ascii_case(MAILBOX)) {
+            return Ok(Err(status::UNKNOWN_STORE));
+        }
+        let options = fetch.options.clone().unwrap_or_default();
+        match fetch.target() {
+            Some(Target::Item(_, id)) => {
+                self.item(ask, ServerId::parse(id.as_str()), &options).await
+            }
+            Some(Target::Result(id)) => {
+                self.item(ask, ServerId::parse(id.as_str()), &options).await
+            }
+            Some(Target::Attachment(reference)) => {
+                self.attachment(ask, AttachmentId::parse(reference.as_str()), &options).await
+            }
+            Some(Target::Document(_)) => Ok(Err(status::UNKNOWN_STORE)),
+            None => Ok(Err(status::PROTOCOL_ERROR)),
+        }
+    }
+
+    async fn item(
+        &mut self,
+        ask: &Ask,
+        id: Option<ServerId>,
+        options: &FetchOptions,
+    ) -> Result<Result<Properties, Status>, Refusal> {
+        let Some((folder, item)) = find(ask, id).await? else { return Ok(Err(status::NOT_FOUND)) };
+        let wanted = ItemOptions {
+            body_preferences: options.body_preferences.clone(),
+            body_part_preferences: options.body_part_preferences.clone(),
+            mime_support: options.mime_support.unwrap_or(MimeSupport::Never),
+            whole: true,
+            ..ItemOptions::new(ask.version)
+        };
+        let desk = &ask.desk;
+        match desk.shaper.shape(&*desk.engine.store, &folder, &item, &wanted).await {
+            Ok((email, exposure)) => {
+                self.contents.push(content(&folder, &item, exposure | Exposure::FETCHED));
+                let data = ItemData::from(email);
+                Ok(Ok(Properties { item: Some(data), ..Properties::default() }))
+            }
+            Err(Unshapable::Gone | Unshapable::Replaced) => Ok(Err(status::NOT_FOUND)),
+            Err(Unshapable::Unreadable(_)) => Ok(Err(status::CONVERSION_FAILED)),
+            Err(Unshapable::Mailbox(error)) => Err(error.into()),
+        }
+    }
+
+    async fn attachment(
+        &mut self,
+        ask: &Ask,
+        id: Option<AttachmentId>,
+        options: &FetchOptions,
+    ) -> Result<Result<Properties, Status>, Refusal> {
+        let Some(id) = id else { return Ok(Err(status::INVALID_ATTACHMENT)) };
+        let Some((folder, item)) = find(ask, Some(id.item)).await? else {
+            return Ok(Err(status::INVALID_ATTACHMENT));
+        };
+        let (_, raw) = match ask.desk.engine.store.read(folder.id, item.item).await {
+            Err(MailboxError::NoSuchItem) => return Ok(Err(status::INVALID_ATTACHMENT)),
+            read => read?,
+        };
+        let file = ask.desk.shaper.work(raw, move |raw| Ok(take_out(raw, id.index))).await;
+        let Ok(Some((content_type, octets))) = file else {
+            return Ok(Err(status::INVALID_ATTACHMENT));
+        };
+        if let Some(policies) = &ask.desk.policies {
+            let rules = policies.policy_of(&ask.device).await?.rules;
+            match rules.attachment(octets.len() as u64) {
+                Attachments::Allowed => {}
+                Attachments::Forbidden => return Ok(Err(status::RESOURCE_DENIED)),
+                Attachments::TooLarge => return Ok(Err(status::TOO_LARGE)),
+            }
+        }
+        match cut(octets, content_type, options) {
+            Ok(file) => {
+                let exposure = Exposure::ATTACHMENT | Exposure::FETCHED;
+                self.contents.push(content(&folder, &item, exposure));
+                Ok(Ok(Properties { file, item: None }))
+            }
+            Err(status) => Ok(Err(status)),
+        }
+    }
+}
+
+/// The item, where it is there and no order covers it.
+async fn find(ask: &Ask, id: Option<ServerId>) -> Result<Option<(Folder, Item)>, Refusal> {
+    let Some(id) = id else { return Ok(None) };
+    let Some(folder) = folder(ask, Some(id.collection)).await? else { return Ok(None) };
+    let engine = &ask.desk.engine;
+    if folder.kind == FolderKind::Outbox
+        || engine.is_recalled(folder.mailbox, folder.id, id.item).await?
+    {
+        return Ok(None);
+    }
+    let found = engine.store.items(folder.id, &[id.item]).await?.into_iter().next();
+    Ok(found.map(|item| (folder, item)))
+}
+
+fn content(folder: &Folder, item: &Item, exposure: Exposure) -> Content {
+    Content {
+        mailbox: folder.mailbox,
+        folder: folder.id,
+        item: item.item,
+        identity: item.identity,
+        exposure,
+    }
+}
+
+/// An attachment's type and octets.
+fn take_out(raw: Bytes, index: usize) -> Option<(String, Vec<u8>)> {
+    let message = Message::parse(raw).ok()?;
+    let content_type = message.attachments().get(index)?.content_type.clone();
+    Some((content_type, message.attachment_bytes(index)?))
+}
+
+/// The part of a file that was asked for; Range and Total only where a range was asked ([MS-ASCMD] 2.2.3.143.2).
+fn cut(
+    octets: Vec<u8>,
+    content_type: String,
+    options: &FetchOptions,
+) -> Result<FileProperties, Status> {
+    let total = octets.len();
+    let Some(text) = &options.range else {
+        if total > FILE_OCTETS_MAX {
+            return Err(status::TOO_LARGE);
+        }
+        return Ok(FileProperties {
+            content_type: Some(content_type),
+            data: Some(Base64(octets)),
+            ..FileProperties::default()
+        });
+    };
+    let asked = text.range().ok_or(status::BAD_RANGE)?;
+    let first = usize::try_from(asked.first).map_err(|_| status::BAD_RANGE)?;
+    let last = usize::try_from(asked.last).map_err(|_| status::BAD_RANGE)?;
+    if first >= total {
+        return Err(status::BAD_RANGE);
+    }
+    let end = last.saturating_add(1).min(total).min(first.saturating_add(FILE_OCTETS_MAX));
+    let range = ByteRange {
+        first: asked.first,
+        last: u32::try_from(end - 1).map_err(|_| status::BAD_RANGE)?,
+    };
+    Ok(FileProperties {
+        content_type: Some(content_type),
+        range: Some(range),
+        total: u32::try_from(total).ok(),
+        data: Some(Base64(octets[first..end].to_vec())),
+        ..FileProperties::default()
+    })
+}
