@@ -83,12 +83,21 @@ pub struct Driver {
     server: Server,
     connection: Option<Connection>,
     sent_sync: bool,
+    listener: Option<Listener>,
 }
+
+/// Sees every request and its answer as they passed over the line.
+pub type Listener = fn(&Exchange, &HttpAnswer);
 
 impl Driver {
     /// A phone that will call this server.
     pub fn new(phone: Phone, server: Server) -> Driver {
-        Driver { phone, server, connection: None, sent_sync: false }
+        Driver { phone, server, connection: None, sent_sync: false, listener: None }
+    }
+
+    /// Lets somebody listen in.
+    pub fn listen_in(&mut self, listener: Listener) {
+        self.listener = Some(listener);
     }
 
     /// Sends a request on the open connection, or on a new one; takes nothing in.
@@ -99,6 +108,9 @@ impl Driver {
         };
         let answer = connection.send(exchange).await?;
         self.connection = Some(connection);
+        if let Some(listener) = self.listener {
+            listener(exchange, &answer);
+        }
         Ok(answer)
     }
 
