@@ -59,6 +59,7 @@ async fn replayed_key() {
     assert_eq!(first.sync_key, second.sync_key);
     let pair = town.until_state(order, "ann", State::Sent).await;
     assert_eq!(pair.acknowledged_at, None);
+    assert!(pair.replays >= 1, "{pair:?}");
     phone.sync().await;
     phone.sync().await;
     town.until_state(order, "ann", State::Acknowledged).await;
