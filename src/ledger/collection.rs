@@ -106,6 +106,11 @@ impl Proof {
         dropped - &self.arrived.delta.deletes
     }
 
+    /// Items that answers which did not arrive had changed.
+    pub fn dropped_changes(&self) -> RoaringBitmap {
+        self.dropped.iter().fold(RoaringBitmap::new(), |all, offer| all | &offer.delta.changes)
+    }
+
     fn dropped_adds(&self) -> RoaringBitmap {
         self.dropped.iter().fold(RoaringBitmap::new(), |all, offer| all | &offer.delta.adds)
     }
@@ -152,6 +157,11 @@ impl Collection {
         self.in_flight.iter().fold(RoaringBitmap::new(), |all, offer| all | &offer.delta.adds)
     }
 
+    /// Everything in flight that may have been changed on the device.
+    pub fn offered_changes(&self) -> RoaringBitmap {
+        self.in_flight.iter().fold(RoaringBitmap::new(), |all, offer| all | &offer.delta.changes)
+    }
+
     /// The answer with this index arrived: it becomes the proven state and its siblings are dropped. In memory only;
     /// [`settle`] writes what it means and [`Collection::store`] the row.
     pub fn promote(&mut self, index: usize) -> Proof {
@@ -173,7 +183,7 @@ impl Collection {
         let held = holding::all(tx, self.place, Kind::Held)?;
         let perhaps = held | self.offered();
         holding::add(tx, self.place, Kind::Loose, &perhaps)?;
-        for kind in [Kind::Held, Kind::Read, Kind::Flagged] {
+        for kind in [Kind::Held, Kind::Read, Kind::Flagged, Kind::Unsure] {
             holding::clear(tx, self.place, kind)?;
         }
         tables::delete_answers(tx, self.place)?;
@@ -197,6 +207,7 @@ impl Collection {
         while self.in_flight.len() > SIBLINGS_MAX {
             let oldest = self.in_flight.remove(0);
             holding::add(tx, self.place, Kind::Loose, &oldest.delta.adds)?;
+            holding::add(tx, self.place, Kind::Unsure, &oldest.delta.changes)?;
             tables::delete_answer(tx, self.place, oldest.key.seq)?;
             given_up.push(oldest);
         }
@@ -226,10 +237,16 @@ pub fn settle(tx: &Tx<'_>, place: Place, proof: &Proof) -> Result<(), Error> {
     holding::remove(tx, place, Kind::Held, &gone)?;
     holding::remove(tx, place, Kind::Loose, &(&delta.adds | &gone))?;
     holding::add(tx, place, Kind::Loose, &(proof.dropped_adds() - &delta.adds - &gone))?;
+    // What the phone changed in the request that presented this key came after the answer: its word stands.
+    let own = super::uploads::changed_with(tx, place, proof.arrived.key.seq)?;
+    let sure = &touched - &own;
     for (kind, set) in [(Kind::Read, &delta.read), (Kind::Flagged, &delta.flagged)] {
-        holding::add(tx, place, kind, set)?;
-        holding::remove(tx, place, kind, &((&touched - set) | &gone))?;
+        holding::add(tx, place, kind, &(set & &sure))?;
+        holding::remove(tx, place, kind, &((&sure - set) | &gone))?;
     }
+    holding::remove(tx, place, Kind::Unsure, &(&sure | &gone))?;
+    let unsure = ((proof.dropped_changes() - &sure) | (&touched & &own)) - &gone;
+    holding::add(tx, place, Kind::Unsure, &unsure)?;
     holding::expose(tx, place, super::Exposure::AGED_OUT, &delta.soft_deletes)?;
     tables::delete_answers(tx, place)?;
     tables::delete_uploads_before(tx, place, proof.arrived.key.seq)

@@ -26,6 +26,8 @@ pub enum Kind {
     Read,
     /// The device believes it flagged.
     Flagged,
+    /// Whether it believes it read or flagged is not known: a change left in an answer that was never proven.
+    Unsure,
     /// Exposed in this way; only single flags of [`Exposure::ALL`] have rows.
     Exposed(Exposure),
 }
@@ -37,6 +39,7 @@ impl Kind {
             Kind::Loose => 1,
             Kind::Read => 2,
             Kind::Flagged => 3,
+            Kind::Unsure => 4,
             Kind::Exposed(flag) => 8 + i64::from(flag.bits().trailing_zeros()),
         }
     }

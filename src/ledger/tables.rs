@@ -354,7 +354,7 @@ pub(super) fn uploaded(
     parent: u64,
     print: &[u8; 32],
     result: &[u8],
-    echo: Option<(u32, u64)>,
+    echo: Option<(u32, Option<u64>)>,
 ) -> Result<(), Error> {
     tx.execute(
         "UPDATE uploads SET result = ?5, item = ?6, seq = ?7
@@ -366,10 +366,38 @@ pub(super) fn uploaded(
             &print[..],
             result,
             echo.map(|e| e.0),
-            echo.map(|e| e.1)
+            echo.and_then(|e| e.1)
         ],
     )?;
     Ok(())
+}
+
+pub(super) fn forget_earlier(
+    tx: &Tx<'_>,
+    place: Place,
+    parent: u64,
+    item: u32,
+    print: &[u8; 32],
+) -> Result<(), Error> {
+    tx.execute(
+        "DELETE FROM uploads WHERE device_id = ?1 AND folder_id = ?2 AND parent_seq = ?3 AND item = ?4 AND fingerprint <> ?5
+           AND result IS NOT NULL",
+        params![place.device, place.folder, parent, item, &print[..]],
+    )?;
+    Ok(())
+}
+
+pub(super) fn uploaded_items(
+    tx: &Tx<'_>,
+    place: Place,
+    parent: u64,
+) -> Result<roaring::RoaringBitmap, Error> {
+    let items: Vec<u32> = tx.all(
+        "SELECT DISTINCT item FROM uploads WHERE device_id = ?1 AND folder_id = ?2 AND parent_seq = ?3 AND item IS NOT NULL",
+        params![place.device, place.folder, parent],
+        |row| row.get(0),
+    )?;
+    Ok(items.into_iter().collect())
 }
 
 /// Whether the change of `item` at `seq` is this device's own.

@@ -3,6 +3,7 @@
 //! A command is recognised by its content and by the key its request presented. A request repeated after a lost answer presents
 //! the same key; the same command under a newer key is a new command.
 
+use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 
 use super::holding::Place;
@@ -52,17 +53,26 @@ pub fn intend(
     }
 }
 
-/// Writes down what became of it. `echo` is the item it changed and the position of that change in the folder's log: the change
-/// is this device's own and is not sent back to it.
+/// Writes down what became of it. `echo` is the item it changed and, where nothing else hides behind it, the position of that change
+/// in the folder's log: the change is this device's own and is not sent back to it. An earlier command of the same request, or of
+/// one that presented the same key, is forgotten: come again, it is a new change.
 pub fn done(
     tx: &Tx<'_>,
     place: Place,
     parent: u64,
     print: &Fingerprint,
     result: &[u8],
-    echo: Option<(u32, u64)>,
+    echo: Option<(u32, Option<u64>)>,
 ) -> Result<(), Error> {
+    if let Some((item, _)) = echo {
+        tables::forget_earlier(tx, place, parent, item, print)?;
+    }
     tables::uploaded(tx, place, parent, print, result, echo)
+}
+
+/// The items that commands under this key changed.
+pub fn changed_with(tx: &Tx<'_>, place: Place, parent: u64) -> Result<RoaringBitmap, Error> {
+    tables::uploaded_items(tx, place, parent)
 }
 
 /// Whether the change of `item` at position `seq` of the folder's log was made by this device.

@@ -48,6 +48,8 @@ pub fn bind_late(
         if !tables::insert_pair(tx, *order, identity, mailbox, Verdict::Withdraw, now)? {
             continue;
         }
+        // What it names outside is in the denominator too.
+        tables::set_unlisted(tx, *order)?;
         let event = Event::new("order.bound").id("order", *order).id("identity", identity);
         audit::note(tx, now, &event.id("mailbox", mailbox))?;
         let board = board.clone();

@@ -168,8 +168,14 @@ pub fn fenced_among(
 fn record(tx: &Tx<'_>, answer: &Answer, now: Timestamp) -> Result<(), Error> {
     let mut by_folder: BTreeMap<i64, BTreeMap<u16, RoaringBitmap>> = BTreeMap::new();
     for content in answer.contents.iter() {
-        let Content { mailbox, folder, item, identity, exposure } = *content;
+        let Content { mailbox, folder, item, identity, mut exposure } = *content;
         ledger::note_copy(tx, ledger::Copy { identity, mailbox, folder, item })?;
+        let has_key = answer.keys.iter().any(|(keyed, _)| *keyed == folder);
+        let place = Place { device: answer.device, folder };
+        if !has_key && exposure.any_content() && !ledger::held(tx, place, item)?.open {
+            // A copy beside the collection: no key will ever prove that it went.
+            exposure |= Exposure::SEARCHED;
+        }
         by_folder.entry(folder.0).or_default().entry(exposure.bits()).or_default().insert(item.0);
     }
     let hash: [u8; 32] =

@@ -42,7 +42,7 @@ pub fn sent(
 ) -> Result<(), Error> {
     for item in items {
         for mut copy in tables::copies_at(tx, device, folder, *item)? {
-            take_up(&mut copy);
+            take_up(tx, now, &mut copy)?;
             advance(tx, now, copy, Evidence::DeletePlanned, |copy| {
                 copy.first_seq.get_or_insert(seq);
                 copy.sent_seq = Some(seq);
@@ -80,7 +80,7 @@ pub fn proven(
     };
     for item in proof.deleted {
         for mut copy in tables::copies_at(tx, device, folder, *item)? {
-            take_up(&mut copy);
+            take_up(tx, now, &mut copy)?;
             let evidence = if proof.after_reset {
                 Evidence::ResetProven
             } else {
@@ -91,7 +91,7 @@ pub fn proven(
     }
     for item in proof.unproven {
         for mut copy in tables::copies_at(tx, device, folder, *item)? {
-            take_up(&mut copy);
+            take_up(tx, now, &mut copy)?;
             advance(tx, now, copy, Evidence::OnlyInSibling, forget_sent)?;
         }
     }
@@ -125,6 +125,33 @@ pub fn regressed(
 ) -> Result<(), Error> {
     for copy in tables::copies_in_folder(tx, device, folder)? {
         advance(tx, now, copy, Evidence::StateRestored, restored)?;
+    }
+    Ok(())
+}
+
+/// The device spoke of an item that it had acknowledged to have removed. Answers whether one was open again.
+pub fn reappeared(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    item: ItemNumber,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let mut reopened = false;
+    for copy in tables::copies_at(tx, device, folder, item)? {
+        if copy.state.is_covered() {
+            reopened |= advance(tx, now, copy, Evidence::StateRestored, restored)?;
+        }
+    }
+    Ok(reopened)
+}
+
+/// The books were rolled back: nothing that rests on what they do not show can be claimed any more.
+pub fn gap_opened(tx: &Tx<'_>, now: Timestamp) -> Result<(), Error> {
+    for copy in tables::prevented(tx)? {
+        advance(tx, now, copy, Evidence::BeyondDelete, |copy| {
+            copy.reason = Some(ReasonCode::LedgerGap);
+        })?;
     }
     Ok(())
 }
@@ -174,7 +201,7 @@ pub fn closed(
     now: Timestamp,
 ) -> Result<(), Error> {
     for mut copy in tables::copies_at(tx, device, folder, item)? {
-        take_up(&mut copy);
+        take_up(tx, now, &mut copy)?;
         advance(tx, now, copy, Evidence::RemovedEarlier, |copy| {
             copy.acked_at = Some(now);
             copy.reason = Some(ReasonCode::RemovedEarlier);
@@ -195,7 +222,7 @@ pub fn folder_gone(
     now: Timestamp,
 ) -> Result<(), Error> {
     for mut copy in tables::owed_in_folder(tx, device, folder)? {
-        take_up(&mut copy);
+        take_up(tx, now, &mut copy)?;
         advance(tx, now, copy, Evidence::FolderGone, |copy| {
             copy.acked_seq = Some(hierarchy_seq);
             copy.acked_at = Some(now);
@@ -307,14 +334,16 @@ pub(super) fn note(tx: &Tx<'_>, now: Timestamp, copy: &CopyRow, from: State) -> 
 }
 
 /// A device that speaks again takes the work up where it was; the row is written by whatever evidence it brought.
-fn take_up(copy: &mut CopyRow) {
+fn take_up(tx: &Tx<'_>, now: Timestamp, copy: &mut CopyRow) -> Result<(), Error> {
     let evidence = Evidence::Returned { was_sent: copy.first_seq.is_some() };
-    if let Ok(state) = next(copy.state, evidence) {
-        copy.state = state;
-        if copy.reason == Some(ReasonCode::ClientSilent) {
-            copy.reason = None;
-        }
+    let Ok(state) = next(copy.state, evidence) else { return Ok(()) };
+    let from = std::mem::replace(&mut copy.state, state);
+    if copy.reason == Some(ReasonCode::ClientSilent) {
+        copy.reason = None;
     }
+    copy.updated_at = now;
+    tables::update_copy(tx, copy)?;
+    note(tx, now, copy, from)
 }
 
 fn forget_sent(copy: &mut CopyRow) {

@@ -171,7 +171,8 @@ fn rows_of(pair: &PairRow, held: &Held, has_gap: bool, now: Timestamp) -> Vec<Co
     let mut evidence = vec![Evidence::MayBeHeld];
     let saved = held.exposure.contains(Exposure::ATTACHMENT);
     let mut reason = saved.then_some(ReasonCode::AttachmentSavedPossible);
-    if !held.open {
+    // Books with a gap cannot say that it is gone.
+    if !held.open && !has_gap {
         evidence.push(Evidence::RemovedEarlier);
         reason = Some(ReasonCode::RemovedEarlier);
     } else if !held.synced {

@@ -269,6 +269,11 @@ pub(super) fn set_listed(tx: &Tx<'_>, order: OrderId) -> Result<(), Error> {
     tx.execute(SET_LISTED, params![order]).map(drop)
 }
 
+/// The order met a message it has not read the recipients of.
+pub(super) fn set_unlisted(tx: &Tx<'_>, order: OrderId) -> Result<(), Error> {
+    tx.execute(SET_UNLISTED, params![order]).map(drop)
+}
+
 /// How many mailboxes this installation has.
 pub(super) fn mailboxes(tx: &Tx<'_>) -> Result<u64, Error> {
     Ok(tx.one(MAILBOXES, params![], |row| row.get(0))?.unwrap_or(0))
@@ -519,6 +524,7 @@ const LIFT_PAIRS: &str = "UPDATE pairs SET is_fenced = 0, step = 4, not_before =
     WHERE order_id = ?1 AND is_fenced = 1";
 
 const ORDERS_UNLISTED: &str = "SELECT id FROM orders WHERE is_listed = 0 ORDER BY id LIMIT ?1";
+const SET_UNLISTED: &str = "UPDATE orders SET is_listed = 0 WHERE id = ?1";
 const SET_LISTED: &str = "UPDATE orders SET is_listed = 1 WHERE id = ?1";
 const INSERT_OUTSIDE: &str = "INSERT INTO outside (order_id, address, since) VALUES (?1, ?2, ?3) \
     ON CONFLICT (order_id, address) DO NOTHING";

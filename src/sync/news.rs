@@ -34,7 +34,9 @@ impl Engine {
             .database
             .read(move |tx| {
                 let collection = Collection::load(tx, place)?;
-                let due = retraction::due(tx, place.device, place.folder, 1)?;
+                // More than one answer carries, so that one that is out does not hide those that are not.
+                let due =
+                    retraction::due(tx, place.device, place.folder, super::window::WINDOW_MAX + 1)?;
                 Ok::<_, crate::database::Error>((collection, due))
             })
             .await?;

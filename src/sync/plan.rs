@@ -22,6 +22,8 @@ pub struct View {
     pub read: RoaringBitmap,
     /// The device believes these flagged.
     pub flagged: RoaringBitmap,
+    /// A change of these left in an answer that was never proven: what the device believes of them is not known.
+    pub unsure: RoaringBitmap,
     /// Changes the device made itself: (item, position in the log).
     pub echoes: BTreeSet<(u32, u64)>,
     /// Items that an open order covers.
@@ -175,7 +177,9 @@ impl Planner {
             (item.received.0, number) >= (self.position.floor_received, self.position.floor_item);
         let own = view.echoes.contains(&(number, item.seq));
         if view.held.contains(number) {
-            if let Some(what) = difference(item, view).filter(|_| !own) {
+            let flag_differs = item.flag.is_some() != view.flagged.contains(number);
+            let wanted = |what: &What| !own || what.read || flag_differs;
+            if let Some(what) = difference(item, view).filter(wanted) {
                 self.seen.insert(number);
                 self.plan.changes.push((item.clone(), what));
             }
@@ -260,18 +264,12 @@ fn difference(item: &Item, view: &View) -> Option<What> {
         let what = What { read: true, flag: true, categories: true, whole: true };
         return (item.seq != item.arrived).then_some(what);
     }
-    let read = item.read != view.read.contains(item.item.0);
-    let flag = item.flag.is_some() != view.flagged.contains(item.item.0);
-    if read || flag {
-        return Some(What { read, flag, categories: false, whole: false });
-    }
-    // Neither bit differs, yet something was written: the flag's details, or the categories.
-    (item.seq != item.arrived).then_some(What {
-        read: false,
-        flag: true,
-        categories: true,
-        whole: false,
-    })
+    let number = item.item.0;
+    let read = item.read != view.read.contains(number) || view.unsure.contains(number);
+    let flag = item.flag.is_some() != view.flagged.contains(number);
+    // The flag's details and the categories may have been written with it or without it: nobody keeps them per device.
+    let written = item.seq != item.arrived;
+    (read || flag || written).then_some(What { read, flag: true, categories: true, whole: false })
 }
 
 #[cfg(test)]
@@ -382,14 +380,14 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_read_carries_read_alone() {
+    fn categories_written_with_the_read_mark_are_not_lost() {
         let mut planner = Planner::new(settled(), 100);
         let held: RoaringBitmap = [3].into_iter().collect();
         let view = View { held: held.clone(), may: held, ..View::default() };
         planner.changes(&delta(vec![Change::Live(Item { read: true, ..item(3, 11) })], 11), &view);
         let (plan, _) = planner.finish();
-        let only_read = What { read: true, flag: false, categories: false, whole: false };
-        assert_eq!(plan.changes[0].1, only_read);
+        let all = What { read: true, flag: true, categories: true, whole: false };
+        assert_eq!(plan.changes[0].1, all);
     }
 
     #[test]

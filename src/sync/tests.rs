@@ -233,7 +233,15 @@ impl World {
                 phone.cache.remove(&item.0);
             }
         }
-        for item in plan.changes.iter().map(|(item, _)| item).chain(&plan.adds) {
+        for (item, what) in &plan.changes {
+            if left > 0 {
+                left -= 1;
+                if what.read {
+                    phone.cache.insert(item.item.0, item.read);
+                }
+            }
+        }
+        for item in &plan.adds {
             if left > 0 {
                 left -= 1;
                 phone.cache.insert(item.item.0, item.read);
@@ -306,8 +314,9 @@ impl World {
             self.phones[index].cache.remove(&pick);
             return Some(Upload::Delete { item, trash: None });
         }
-        self.phones[index].cache.insert(pick, true);
-        let change = StateChange { read: Some(true), ..StateChange::default() };
+        let read = self.random.next(2) == 0;
+        self.phones[index].cache.insert(pick, read);
+        let change = StateChange { read: Some(read), ..StateChange::default() };
         Some(Upload::Change { item, change })
     }
 
@@ -327,7 +336,8 @@ impl World {
 
     async fn read_by_other_client(&mut self) {
         if let Some(item) = self.some_item().await {
-            let change = StateChange { read: Some(true), ..StateChange::default() };
+            let read = Some(self.random.next(2) == 0);
+            let change = StateChange { read, ..StateChange::default() };
             self.store.set_state(self.inbox.id, item, change).await.unwrap();
         }
     }
@@ -349,6 +359,20 @@ impl World {
             self.orders.push((id, number));
             self.cancelled.remove(&number);
         }
+    }
+
+    /// Recalls one mail and works it off.
+    async fn recalls(&self, number: u32) -> crate::ids::OrderId {
+        let request = OrderRequest {
+            message_id: format!("<m{number}@example.org>"),
+            reason: "a test".to_owned(),
+            include_sender: true,
+            ..OrderRequest::default()
+        };
+        let by = Actor::Admin("test".to_owned());
+        let order = self.recall.order(request, by, None).await.unwrap();
+        self.recall.work_off().await.unwrap();
+        order
     }
 
     async fn cancel(&mut self) {
@@ -467,4 +491,125 @@ async fn an_add_that_was_lost_and_is_recalled_comes_back_as_a_delete() {
     let after = world.recall.coverage(order).await.unwrap();
     assert_eq!(after.states.get("acknowledged"), Some(&1), "{:?}", after.states);
     assert_eq!(after.states.get("prevented"), Some(&2), "{:?}", after.states);
+}
+
+#[tokio::test]
+async fn a_flag_set_elsewhere_reaches_the_phone_that_marked_the_mail_read_meanwhile() {
+    let mut world = World::new(1).await;
+    world.deliver().await;
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let item = world.some_item().await.unwrap();
+    let flag = Some(Some(crate::mailbox::Flag { status: 2, ..Default::default() }));
+    let flagged =
+        StateChange { flag, categories: Some(vec!["Red".to_owned()]), ..Default::default() };
+    world.store.set_state(world.inbox.id, item, flagged).await.unwrap();
+    let change = StateChange { read: Some(true), ..StateChange::default() };
+    world.sync(0, 10, Some(Upload::Change { item, change }), Fate::Taken).await;
+    let told = world.log.last().unwrap();
+    assert!(told.contains("flagged: RoaringBitmap<[1]>"), "{told}");
+}
+
+#[tokio::test]
+async fn a_mark_made_with_the_proof_of_an_answer_outlives_that_answer() {
+    let mut world = World::new(1).await;
+    world.deliver().await;
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let item = world.some_item().await.unwrap();
+    let mark = |read| StateChange { read: Some(read), ..StateChange::default() };
+    world.store.set_state(world.inbox.id, item, mark(true)).await.unwrap();
+    world.sync(0, 10, None, Fate::Taken).await;
+    world.phones[0].cache.insert(item.0, false);
+    world.sync(0, 10, Some(Upload::Change { item, change: mark(false) }), Fate::Taken).await;
+    world.sync(0, 10, None, Fate::Taken).await;
+    world.store.set_state(world.inbox.id, item, mark(true)).await.unwrap();
+    world.sync(0, 10, None, Fate::Taken).await;
+    assert_eq!(world.phones[0].cache.get(&item.0), Some(&true));
+}
+
+#[tokio::test]
+async fn a_mark_toggled_back_under_one_key_counts_each_time() {
+    let mut world = World::new(1).await;
+    world.deliver().await;
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let item = world.some_item().await.unwrap();
+    for read in [true, false, true] {
+        let change = StateChange { read: Some(read), ..StateChange::default() };
+        world.sync(0, 10, Some(Upload::Change { item, change }), Fate::Lost).await;
+    }
+    assert!(world.live().await[&item.0].1, "the phone was told that it is read");
+}
+
+#[tokio::test]
+async fn a_second_recall_wakes_a_phone_that_has_not_proven_the_first() {
+    let mut world = World::new(1).await;
+    for _ in 0..2 {
+        world.deliver().await;
+    }
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let place = Place { device: world.phones[0].device.id, folder: world.inbox.id };
+    world.recalls(1).await;
+    world.sync(0, 10, None, Fate::Taken).await;
+    let news = world.engine.news(world.mailbox, place).await.unwrap();
+    assert_ne!(news, super::News::Recall, "the Delete is out");
+    world.recalls(2).await;
+    let news = world.engine.news(world.mailbox, place).await.unwrap();
+    assert_eq!(news, super::News::Recall);
+}
+
+#[tokio::test]
+async fn a_phone_that_changes_what_it_acknowledged_is_open_again() {
+    let mut world = World::new(1).await;
+    world.deliver().await;
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let order = world.recalls(1).await;
+    for _ in 0..2 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let coverage = world.recall.coverage(order).await.unwrap();
+    assert_eq!(coverage.states.get("acknowledged"), Some(&1), "{:?}", coverage.states);
+    let change = StateChange { read: Some(true), ..StateChange::default() };
+    world.sync(0, 10, Some(Upload::Change { item: ItemNumber(1), change }), Fate::Taken).await;
+    let coverage = world.recall.coverage(order).await.unwrap();
+    assert_eq!(coverage.states.get("acknowledged"), None, "{:?}", coverage.states);
+}
+
+#[tokio::test]
+async fn what_was_fetched_beside_the_collection_never_reads_acknowledged() {
+    use crate::recall::gate::{self, Answer, Content};
+    let mut world = World::new(1).await;
+    world.deliver().await;
+    let item = world.some_item().await.unwrap();
+    let (live, _) = world.store.read(world.inbox.id, item).await.unwrap();
+    let content = Content {
+        mailbox: world.mailbox,
+        folder: world.inbox.id,
+        item,
+        identity: live.identity,
+        exposure: Exposure::BODY | Exposure::FETCHED,
+    };
+    let answer = Answer {
+        device: world.phones[0].device.id,
+        command: "ItemOperations",
+        request: 1,
+        bytes: bytes::Bytes::from_static(b"body"),
+        contents: [content].into(),
+        keys: [].into(),
+    };
+    let (board, now) = (world.engine.board.clone(), world.clock.now());
+    let job = move |tx: &database::Tx<'_>| gate::release(tx, &board, &answer, now).map(drop);
+    world.engine.database.write(job).await.unwrap();
+    let order = world.recalls(1).await;
+    let coverage = world.recall.coverage(order).await.unwrap();
+    assert_eq!(coverage.states.get("not_retractable"), Some(&1), "{:?}", coverage.states);
+    assert_eq!(coverage.covered, 2);
 }

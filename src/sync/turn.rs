@@ -24,6 +24,8 @@ use crate::recall::retraction::{self, Closed};
 const PIECES_MAX: usize = 40;
 /// Lines of the log read beyond the room in the window: lines that say nothing to this device take no place in it.
 const LINES_BESIDE: usize = 64;
+/// Owed deletes read at once: those the presented key proves are among them, and a window more must be left.
+const DUE_READ: usize = 2 * window::WINDOW_MAX + 1;
 /// How stale the note of when a device last asked for a collection may be.
 const ASKED_NOTED_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -187,7 +189,7 @@ impl Engine {
         let (books, who, id) = (self.books.clone(), device.clone(), folder.id);
         let job = move |tx: &Tx<'_>| {
             let mut standing = books.stand(tx, &who, id, claim)?;
-            let due = retraction::due(tx, who.id, id, window::WINDOW_MAX + 1)?;
+            let due = retraction::due(tx, who.id, id, DUE_READ)?;
             let collection = &mut standing.collection;
             let stored = Stored {
                 filter: collection.filter,
@@ -329,6 +331,7 @@ pub(super) fn rolled_back(
     let epoch = database::begin_epoch(tx, now, "a device presented a key beyond the ledger")?;
     database::clear_meta(tx, database::GAP_PENDING)?;
     ledger::rolled_back(tx)?;
+    retraction::gap_opened(tx, now)?;
     let books = books.clone();
     tx.on_commit(move || books.began(epoch.number));
     Ok(())

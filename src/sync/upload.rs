@@ -124,7 +124,7 @@ impl Upload {
 /// What the store did: the result, the change's position in the log, and what the phone now believes of the item.
 struct Effect {
     result: Uploaded,
-    echo: Option<(u32, u64)>,
+    echo: Option<(u32, Option<u64>)>,
     believes: Option<Believes>,
 }
 
@@ -161,6 +161,7 @@ impl Engine {
         crate::failpoint!("upload.after_intent");
         let effect = match upload.item() {
             Some(item) if self.is_recalled(mailbox, place.folder, item).await? => {
+                self.reappeared(place, &upload, item).await?;
                 recalled(&upload, item)
             }
             _ => self.carry_out(place, parent, upload).await?,
@@ -199,14 +200,14 @@ impl Engine {
         upload: Upload,
     ) -> Result<Effect, SyncError> {
         let done = match upload {
-            Upload::Change { item, change } => self.change(place, item, change).await,
+            Upload::Change { item, change } => self.change(place, parent, item, change).await,
             Upload::Delete { item, trash } => self.delete(place, item, trash).await,
             Upload::AddDraft { client_id, raw, arrival } => {
                 let once = format!("draft {} {} {parent} {client_id}", place.device, place.folder);
                 self.add(place, raw, Arrival { once: Some(once), ..arrival }).await
             }
             Upload::ChangeDraft { item, raw, change } => {
-                self.change_draft(place, item, raw, change).await
+                self.change_draft(place, parent, item, raw, change).await
             }
         };
         match done {
@@ -219,16 +220,67 @@ impl Engine {
         }
     }
 
+    /// A phone that changes what it acknowledged to have removed has it still: its state was restored, or it is a clone.
+    async fn reappeared(
+        &self,
+        place: Place,
+        upload: &Upload,
+        item: ItemNumber,
+    ) -> Result<(), SyncError> {
+        if matches!(upload, Upload::Delete { .. }) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let job = move |tx: &Tx<'_>| {
+            if retraction::reappeared(tx, place.device, place.folder, item, now)? {
+                holding::add(tx, place, Kind::Loose, &RoaringBitmap::from_iter([item.0]))?;
+            }
+            Ok::<(), database::Error>(())
+        };
+        self.database.write(job).await.map_err(SyncError::State)
+    }
+
+    /// How far the phone knows the folder's log, and whether the latest change of `item` at `seq` is its own.
+    async fn knows(
+        &self,
+        place: Place,
+        parent: u64,
+        item: ItemNumber,
+        seq: u64,
+    ) -> Result<bool, MailboxError> {
+        let job = move |tx: &Tx<'_>| {
+            let Some(collection) = ledger::Collection::load(tx, place)? else { return Ok(false) };
+            let arrived = collection.in_flight.iter().find(|offer| offer.key.seq == parent);
+            let position = arrived.map_or(collection.position, |offer| offer.position);
+            Ok::<_, database::Error>(
+                seq <= position.cursor || uploads::is_echo(tx, place, item.0, seq)?,
+            )
+        };
+        Ok(self.database.read(job).await?)
+    }
+
+    /// Changes an item. The change counts as the phone's own echo only if nothing that it has not heard of lies behind it: one line
+    /// of the log stands for all changes of an item.
     async fn change(
         &self,
         place: Place,
+        parent: u64,
         item: ItemNumber,
         change: StateChange,
     ) -> Result<Effect, MailboxError> {
         let (read, flagged) = (change.read, change.flag.as_ref().map(Option::is_some));
+        let head = self.store.head(place.folder).await?.0;
+        let before = self.store.items(place.folder, &[item]).await?.first().map(|item| item.seq);
         let seq = self.store.set_state(place.folder, item, change).await?;
+        let known = match before {
+            Some(before) if seq == before || seq == head + 1 => {
+                self.knows(place, parent, item, before).await?
+            }
+            _ => false,
+        };
         let believes = Believes { item: item.0, read, flagged, gone: false, new: None };
-        Ok(Effect { result: Uploaded::Done, echo: Some((item.0, seq)), believes: Some(believes) })
+        let echo = Some((item.0, known.then_some(seq)));
+        Ok(Effect { result: Uploaded::Done, echo, believes: Some(believes) })
     }
 
     async fn delete(
@@ -270,7 +322,7 @@ impl Engine {
         };
         Ok(Effect {
             result: Uploaded::Added(item),
-            echo: Some((item.0, seq)),
+            echo: Some((item.0, Some(seq))),
             believes: Some(believes),
         })
     }
@@ -278,15 +330,16 @@ impl Engine {
     async fn change_draft(
         &self,
         place: Place,
+        parent: u64,
         item: ItemNumber,
         raw: Bytes,
         change: StateChange,
     ) -> Result<Effect, MailboxError> {
         self.store.replace_draft(place.folder, item, raw).await?;
-        let mut effect = self.change(place, item, change).await?;
+        let mut effect = self.change(place, parent, item, change).await?;
         let changed = self.store.items(place.folder, &[item]).await?;
         if let (Some(item), Some(believes)) = (changed.first(), effect.believes.as_mut()) {
-            effect.echo = Some((item.item.0, item.seq));
+            effect.echo = Some((item.item.0, Some(item.seq)));
             believes.new = Some(item.identity);
         }
         Ok(effect)

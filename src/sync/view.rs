@@ -76,10 +76,12 @@ pub(super) fn look(
         may: among(Kind::Loose)? | (collection.offered() & items),
         read: among(Kind::Read)?,
         flagged: among(Kind::Flagged)?,
+        unsure: among(Kind::Unsure)? | (collection.offered_changes() & items),
         ..View::default()
     };
     if let Some(proof) = proof {
-        believe(&mut view, proof, items);
+        let own = uploads::changed_with(tx, place, proof.arrived.key.seq)?;
+        believe(&mut view, proof, &own, items);
     }
     view.may |= &view.held;
     for &(item, seq) in &subject.lines {
@@ -93,7 +95,7 @@ pub(super) fn look(
     Ok(view)
 }
 
-fn believe(view: &mut View, proof: &Proof, items: &RoaringBitmap) {
+fn believe(view: &mut View, proof: &Proof, own: &RoaringBitmap, items: &RoaringBitmap) {
     let delta = &proof.arrived.delta;
     let (gone, touched) = (delta.gone(), &delta.adds | &delta.changes);
     view.held = ((&view.held | (&delta.adds & items)) - &gone) & items;
@@ -101,6 +103,10 @@ fn believe(view: &mut View, proof: &Proof, items: &RoaringBitmap) {
         view.may |= &dropped.delta.adds & items;
     }
     view.may -= &gone;
-    view.read = (&view.read - &touched) | (&delta.read & items);
-    view.flagged = (&view.flagged - &touched) | (&delta.flagged & items);
+    // What the phone changed after it took the answer in stands as it said.
+    let sure = &touched - own;
+    view.read = (&view.read - &sure) | (&delta.read & &sure & items);
+    view.flagged = (&view.flagged - &sure) | (&delta.flagged & &sure & items);
+    view.unsure = ((&view.unsure | proof.dropped_changes()) - &sure) | (&touched & own);
+    view.unsure &= items;
 }

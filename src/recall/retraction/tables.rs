@@ -103,6 +103,11 @@ pub(in crate::recall) fn owed_in_folder(
     tx.all(OWED_IN_FOLDER, params![device, folder, COPIES_MAX], read_copy)
 }
 
+/// The copies that read *prevented*: a scan, for the day the books were rolled back.
+pub(in crate::recall) fn prevented(tx: &Tx<'_>) -> Result<Vec<CopyRow>, Error> {
+    tx.all(PREVENTED, params![COPIES_MAX], read_copy)
+}
+
 /// All copies on a device.
 pub(in crate::recall) fn copies_on(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<CopyRow>, Error> {
     tx.all(COPIES_ON, params![device, COPIES_MAX], read_copy)
@@ -213,6 +218,7 @@ const COPIES_IN_FOLDER: &str =
 const OWED_IN_FOLDER: &str = select_copy!(
     "WHERE device_id = ?1 AND folder_id = ?2 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1 LIMIT ?3"
 );
+const PREVENTED: &str = select_copy!("WHERE state = 3 LIMIT ?1");
 const COPIES_ON: &str = select_copy!("WHERE device_id = ?1 LIMIT ?2");
 const OWED_ON: &str =
     select_copy!("WHERE device_id = ?1 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) LIMIT ?2");

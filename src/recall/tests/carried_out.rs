@@ -187,3 +187,42 @@ async fn what_a_crash_interrupted_is_taken_up() {
     assert_eq!(house.audited(order, "copy.sealed"), 2, "once");
     assert_eq!(house.live("m").await.len(), 1);
 }
+
+#[tokio::test]
+async fn prevented_is_taken_back_when_the_books_were_rolled_back() {
+    let (house, bobs, cams, at) = story().await;
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    house.sent(bobs, at, 7);
+    let now = house.clock.now();
+    house.write(move |tx| retraction::gap_opened(tx, now));
+    let states = house.states(order).await;
+    assert_eq!(states, [(bobs, State::Sent), (cams, State::NotRetractable)]);
+}
+
+#[tokio::test]
+async fn books_with_a_gap_do_not_say_that_a_copy_is_gone() {
+    let (house, bobs, _, at) = story().await;
+    house.write(move |tx| {
+        let place = Place { device: bobs, folder: at.0 };
+        ledger::closed_by_device(tx, place, &RoaringBitmap::from_iter([at.1.0]))?;
+        device::gap_everywhere(tx)
+    });
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    assert_eq!(house.states(order).await[0], (bobs, State::Queued));
+}
+
+#[tokio::test]
+async fn every_change_of_state_of_a_silent_phone_is_audited() {
+    let (house, bobs, _, at) = story().await;
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    house.sent(bobs, at, 7);
+    house.clock.advance(Duration::from_hours(25));
+    house.recall.sweep().await.unwrap();
+    let before = house.audited(order, "retraction");
+    house.sent(bobs, at, 8);
+    assert_eq!(house.states(order).await[0], (bobs, State::Sent));
+    assert_eq!(house.audited(order, "retraction"), before + 1, "silent to sent");
+}

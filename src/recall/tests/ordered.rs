@@ -175,3 +175,14 @@ impl ReplaceFrom for Vec<u8> {
         String::from_utf8(self).unwrap().replace(old, new).into_bytes()
     }
 }
+
+#[tokio::test]
+async fn recipients_outside_of_a_mail_that_came_late_are_counted() {
+    let house = House::new().await;
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    house.delivers(2, FolderKind::Inbox, &mail("m", "x")).await;
+    house.recall.work_off().await.unwrap();
+    let coverage = house.recall.coverage(order).await.unwrap();
+    assert_eq!(coverage.states.get("outside"), Some(&1), "{:?}", coverage.states);
+}
