@@ -302,6 +302,7 @@ fn open_books(database: &Database, clock: &Clock) -> Result<Books, database::Err
     let (secret, epochs) = database.write_blocking(move |tx| {
         if database::meta(tx, GAP_PENDING)?.is_some() {
             ledger::rolled_back(tx)?;
+            crate::recall::retraction::gap_opened(tx, now)?;
             database::clear_meta(tx, GAP_PENDING)?;
         }
         let secret = database::mac_key(tx, SYNC_KEYS, now)?;
