@@ -1,6 +1,7 @@
 //! `retract device`: phones, what they sync, and orders to them.
 
 use clap::{Args, Subcommand, ValueEnum};
+use http::Method;
 use serde_json::{Value, json};
 
 use super::Failure;
@@ -23,6 +24,10 @@ pub(super) enum Command {
     Block(Device),
     /// Answers a device again, or at last.
     Allow(Device),
+    /// Answers a device only once somebody has allowed it.
+    Quarantine(Device),
+    /// Calls a wipe off that has not left, or closes one that was answered.
+    ClearWipe(Device),
 }
 
 #[derive(Debug, Args)]
@@ -41,6 +46,12 @@ pub(super) struct WipeArgs {
     /// For a full wipe: the DeviceId, typed.
     #[arg(long)]
     device_id: Option<String>,
+    /// Blocks the device once it has promised.
+    #[arg(long)]
+    block_after: bool,
+    /// Another token that agrees; without one, a recall does not count on the wipe.
+    #[arg(long, env = "RETRACT_SECOND_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    second_token: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -63,14 +74,26 @@ pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Resul
                 Scope::AccountOnly => "account_only",
                 Scope::Full => "full",
             };
-            let body = json!({ "scope": scope, "device_id": args.device_id });
-            give(args.device, "wipe", &body, gateway, say).await
+            let body = json!({
+                "scope": scope,
+                "device_id": args.device_id,
+                "block_after": args.block_after,
+            });
+            let second = args.second_token.map(|token| ("retract-second-token", token));
+            let headers: Vec<_> = second.into_iter().collect();
+            let path = format!("/api/v1/devices/{}/wipe", args.device);
+            let shown = gateway.send(Method::POST, &path, Some(&body), &headers).await?;
+            say.either(&shown, |shown| show::table(&HEADINGS, vec![row(shown)]))
         }
-        Command::Resync(Device { device }) => {
-            give(device, "resync", &json!({}), gateway, say).await
+        Command::Quarantine(Device { device }) => give(device, "quarantine", gateway, say).await,
+        Command::ClearWipe(Device { device }) => {
+            let path = format!("/api/v1/devices/{device}/wipe");
+            let shown = gateway.send(Method::DELETE, &path, None, &[]).await?;
+            say.either(&shown, |shown| show::table(&HEADINGS, vec![row(shown)]))
         }
-        Command::Block(Device { device }) => give(device, "block", &json!({}), gateway, say).await,
-        Command::Allow(Device { device }) => give(device, "allow", &json!({}), gateway, say).await,
+        Command::Resync(Device { device }) => give(device, "resync", gateway, say).await,
+        Command::Block(Device { device }) => give(device, "block", gateway, say).await,
+        Command::Allow(Device { device }) => give(device, "allow", gateway, say).await,
     }
 }
 
@@ -92,14 +115,8 @@ async fn list(gateway: &Gateway, say: &Say) -> Result<(), Failure> {
     })
 }
 
-async fn give(
-    device: i64,
-    what: &str,
-    body: &Value,
-    gateway: &Gateway,
-    say: &Say,
-) -> Result<(), Failure> {
-    let shown = gateway.post(&format!("/api/v1/devices/{device}/{what}"), body).await?;
+async fn give(device: i64, what: &str, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
+    let shown = gateway.post(&format!("/api/v1/devices/{device}/{what}"), &json!({})).await?;
     say.either(&shown, |shown| show::table(&HEADINGS, vec![row(shown)]))
 }
 
@@ -116,9 +133,22 @@ fn row(device: &Value) -> Vec<String> {
         text("version"),
         text("wire_id"),
         show::time(device, "last_seen"),
-        text("access"),
-        text("wipe"),
+        access(device),
+        wipe(device),
     ]
+}
+
+fn access(device: &Value) -> String {
+    match show::text(device, "access") {
+        none if none.is_empty() => "default".to_owned(),
+        access => access,
+    }
+}
+
+/// The wipe of a device in a few words.
+fn wipe(device: &Value) -> String {
+    let wipe = &device["wipe"];
+    format!("{} {}", show::text(wipe, "kind"), show::text(wipe, "state")).trim().to_owned()
 }
 
 fn detail(device: &Value) -> String {

@@ -9,6 +9,8 @@ mod demo;
 mod device;
 mod init;
 mod order;
+mod phone;
+mod policy;
 mod serve;
 mod show;
 mod talk;
@@ -52,6 +54,9 @@ enum Command {
     /// Devices, and orders to them.
     #[command(subcommand)]
     Device(device::Command),
+    /// What devices must obey.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Takes a message back, or shows what that would do.
     Recall(order::RecallArgs),
     /// Cancels an order and puts its copies back.
@@ -63,9 +68,11 @@ enum Command {
     /// What happened, provably.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Tokens for programs, and one-time links to the pages.
+    /// Tokens for programs.
     #[command(subcommand)]
     Token(token::Command),
+    /// Makes a one-time link to the pages; it works for a quarter of an hour.
+    Link(token::LinkArgs),
     /// Copies the state into a new directory while the gateway runs.
     Backup(backup::BackupArgs),
     /// Makes an installation of a backup; devices know that it is an old one.
@@ -73,6 +80,8 @@ enum Command {
     /// Reads and writes WBXML, as phones speak it.
     #[command(subcommand)]
     Wbxml(wbxml::Command),
+    /// Is a phone, against any ActiveSync server: syncs, waits, shows what it holds.
+    Phone(phone::Args),
 }
 
 /// Why a command failed; each kind has its exit code.
@@ -140,6 +149,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Wbxml(command) => return wbxml::run(command, &say),
         Command::Init(args) => return block_on(init::run(args, cli.config, &say)),
         Command::Demo(args) => return block_on(demo::run(args)),
+        Command::Phone(args) => return block_on(phone::run(args, &say)),
         _ => {}
     }
     let config = config(cli.config)?;
@@ -154,15 +164,18 @@ fn run(cli: Cli) -> Result<(), Failure> {
         match cli.command {
             Command::User(command) => user::run(command, &gateway, &say).await,
             Command::Device(command) => device::run(command, &gateway, &say).await,
+            Command::Policy(command) => policy::run(command, &gateway, &say).await,
             Command::Recall(args) => order::recall(args, &gateway, &say).await,
             Command::Cancel(args) => order::cancel(args, &gateway, &say).await,
             Command::Orders(args) => order::list(args, &gateway, &say).await,
             Command::Coverage(args) => order::coverage(args, &gateway, &say).await,
             Command::Audit(command) => audit::run(command, &gateway, &say).await,
             Command::Token(command) => token::run(command, &gateway, &say).await,
+            Command::Link(args) => token::link(args, &gateway, &say).await,
             Command::Backup(args) => backup::backup(args, &gateway, &say).await,
             Command::Wbxml(_)
             | Command::Init(_)
+            | Command::Phone(_)
             | Command::Restore(_)
             | Command::Demo(_)
             | Command::Serve(_) => Ok(()),

@@ -1,7 +1,6 @@
 //! The road to the gateway: its socket, or the database itself when no server runs.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use axum::Router;
@@ -13,16 +12,12 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 
 use super::Failure;
-use crate::admin::{self, State};
+use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::{Bodies, Database, Error, Options};
-use crate::directory::{self, Directory};
-use crate::mailbox::embedded::Embedded;
-use crate::policy::Policies;
-use crate::push::Bells;
-use crate::recall::gate::FenceBoard;
-use crate::recall::{self, Recall};
+use crate::database::Error;
+use crate::recall::Recall;
+use crate::server::{House, Opening, StartError};
 
 /// Octets of an answer at most: a report over some hundred thousand devices.
 const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -58,9 +53,9 @@ impl Gateway {
 
     /// The database itself, made where it is not there yet.
     pub(super) fn open(config: &Config) -> Result<Gateway, Failure> {
-        let state = state(config)?;
-        let recall = state.recall.clone();
-        Ok(Gateway::Here { router: admin::router(state), recall })
+        let house = house(config)?;
+        let router = admin::router(house.admin(base_url(config)));
+        Ok(Gateway::Here { router, recall: house.recall })
     }
 
     /// Whether a server runs, so that devices can answer.
@@ -184,51 +179,16 @@ async fn octets(response: Response<Body>) -> Result<bytes::Bytes, Failure> {
     Ok(body.map_err(|error| anyhow!("the answer broke off: {error}"))?.to_bytes())
 }
 
-/// All rooms an operator's request needs, over the database itself.
-fn state(config: &Config) -> Result<State, Failure> {
-    let clock = Clock::system();
-    let options = Options { clock: clock.clone(), ..Options::default() };
-    let database =
-        Database::open(&config.server.data_dir, options).map_err(|error| match error {
-            Error::Locked => anyhow!(
-                "a server has the database open, but does not answer on {}",
-                config.socket().display()
-            ),
-            other => other.into(),
-        })?;
-    let bodies = Bodies::beside(&database)?;
-    let (board, bells) = (FenceBoard::new(), Bells::new());
-    let store = Embedded::with_arrivals(
-        database.clone(),
-        bodies.clone(),
-        clock.clone(),
-        // Nobody waits: no server runs.
-        Arc::new(|_| {}),
-        recall::arrivals(board.clone()),
-    );
-    let rooms = recall::Rooms { store: store.clone(), board, bells: bells.clone() };
-    let recall = Recall::new(database.clone(), clock.clone(), rooms, limits(config));
-    let directory =
-        Directory::new(database.clone(), clock.clone(), directory::Settings::default())?;
-    let store = Arc::new(store);
-    let policies = Policies::new(database.clone(), clock.clone(), Arc::new(|_| {}));
-    let base_url = base_url(config);
-    Ok(State { database, bodies, clock, recall, directory, store, bells, policies, base_url })
-}
-
-/// What the configuration says of recall.
-fn limits(config: &Config) -> recall::Limits {
-    let defaults = recall::Limits::default();
-    recall::Limits {
-        copies_unconfirmed_max: config.recall.brake_copies,
-        mailboxes_unconfirmed_permille: u64::from(config.recall.brake_mailboxes_percent) * 10,
-        stands_days: config.recall.stands_days,
-        policy: recall::Policy {
-            silent_after: std::time::Duration::from_hours(u64::from(config.recall.silent_after_h)),
-            ..defaults.policy
-        },
-        ..defaults
-    }
+/// All rooms, over the database itself.
+fn house(config: &Config) -> Result<House, Failure> {
+    House::open(config, &Clock::system(), Opening::default()).map_err(|error| match error {
+        StartError::State { error: Error::Locked, .. } => anyhow!(
+            "a server has the database open, but does not answer on {}",
+            config.socket().display()
+        )
+        .into(),
+        other => other.into(),
+    })
 }
 
 fn base_url(config: &Config) -> String {

@@ -18,8 +18,6 @@ pub(super) enum Command {
     List,
     /// Ends a token at once.
     Revoke(Name),
-    /// Makes a one-time link to the pages; it works for a quarter of an hour.
-    Link(LinkArgs),
 }
 
 #[derive(Debug, Args)]
@@ -71,12 +69,14 @@ pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Resul
             let done = json!({ "revoked": name });
             say.either(&done, |done| format!("{} is revoked", show::text(done, "revoked")))
         }
-        Command::Link(args) => {
-            let body = json!({ "name": args.name, "role": args.role });
-            let link = gateway.post("/api/v1/sign-in-links", &body).await?;
-            say.either(&link, |link| show::text(link, "url"))
-        }
     }
+}
+
+/// `retract link`
+pub(super) async fn link(args: LinkArgs, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
+    let body = json!({ "name": args.name, "role": args.role });
+    let link = gateway.post("/api/v1/sign-in-links", &body).await?;
+    say.either(&link, |link| show::text(link, "url"))
 }
 
 fn row(token: &Value) -> Vec<String> {

@@ -27,6 +27,8 @@ pub(super) enum Command {
     /// Has one more address reach a user, or no longer.
     #[command(after_help = "Example: retract user alias ann sales@example.org")]
     Alias(AliasArgs),
+    /// Gives a user a policy, or the default one when none is named.
+    Policy(PolicyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +84,14 @@ pub(super) struct AliasArgs {
     remove: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct PolicyArgs {
+    /// The user's name or address.
+    name: String,
+    /// The policy's name, as `retract policy list` shows it.
+    policy: Option<String>,
+}
+
 pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
     match command {
         Command::Add(args) => add(args, gateway, say).await,
@@ -94,6 +104,10 @@ pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Resul
         Command::Disable(Name { name }) => access(&name, "disable", gateway, say).await,
         Command::Enable(Name { name }) => access(&name, "enable", gateway, say).await,
         Command::Alias(args) => alias(args, gateway, say).await,
+        Command::Policy(args) => {
+            let path = format!("/api/v1/users/{}/policy", segment(&args.name));
+            say.either(&gateway.post(&path, &json!({ "policy": args.policy })).await?, one)
+        }
     }
 }
 
@@ -149,7 +163,8 @@ async fn alias(args: AliasArgs, gateway: &Gateway, say: &Say) -> Result<(), Fail
 }
 
 impl Password {
-    fn read(&self) -> Result<Option<String>, Failure> {
+    /// The password, if one is given.
+    pub(super) fn read(&self) -> Result<Option<String>, Failure> {
         let Some(path) = &self.password_file else { return Ok(None) };
         let mut text = String::new();
         if path.as_os_str() == "-" {
@@ -168,6 +183,9 @@ fn one(user: &Value) -> String {
     let mut text = format!("{} ({})", show::text(user, "name"), addresses.join(", "));
     if user["disabled"] == true {
         text.push_str(", disabled");
+    }
+    if let Some(policy) = user["policy"].as_str() {
+        text.push_str(&format!(", policy {}", show::printable(policy)));
     }
     if let Some(password) = user["password"].as_str() {
         text.push_str(&format!("\npassword, shown only now: {password}"));

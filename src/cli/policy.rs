@@ -1,0 +1,124 @@
+//! `retract policy`: what devices must obey.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::show::{self, Say};
+use super::talk::{Gateway, segment};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Lists policies and their rules.
+    List,
+    /// Makes or changes a policy; its devices fetch it at their next request.
+    #[command(
+        after_help = "Example:\n  retract policy put strict --rule password_required=true --rule password_length_min=6\n  \
+        retract user policy ann strict"
+    )]
+    Put(PutArgs),
+    /// Removes a policy; its users fall back to the default one.
+    Remove(Name),
+    /// Decides what becomes of devices nobody decided about.
+    NewDevices(NewDevices),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PutArgs {
+    /// Its name; "default" is for users that have none of their own.
+    name: String,
+    /// A rule, such as `password_length_min=6`; may be given again. What is not given is not demanded.
+    #[arg(long = "rule", value_name = "RULE=VALUE", value_parser = rule)]
+    rules: Vec<(String, Value)>,
+    /// Reads the rules from a TOML file instead.
+    #[arg(long, value_name = "FILE", conflicts_with = "rules")]
+    rules_file: Option<PathBuf>,
+    /// Lets clients in that cannot be provisioned, such as Outlook for Windows.
+    #[arg(long)]
+    exempts_unprovisionable: bool,
+    /// Lets devices in that apply it only in part, or not at all.
+    #[arg(long)]
+    accepts_partial: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Name {
+    /// The policy's name.
+    name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewDevices {
+    /// What counts for them.
+    #[arg(value_parser = ["allow", "quarantine", "block"])]
+    access: String,
+}
+
+pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
+    match command {
+        Command::List => {
+            let all = gateway.get("/api/v1/policies").await?;
+            say.either(&all, |all| {
+                show::table(&HEADINGS, show::rows(all, "policies").map(row).collect())
+            })
+        }
+        Command::Put(args) => put(args, gateway, say).await,
+        Command::Remove(Name { name }) => {
+            let path = format!("/api/v1/policies/{}", segment(&name));
+            gateway.send(Method::DELETE, &path, None, &[]).await?;
+            say.either(&json!({ "removed": name }), |done| {
+                format!("policy {} is removed", show::text(done, "removed"))
+            })
+        }
+        Command::NewDevices(NewDevices { access }) => {
+            let body = json!({ "access": access });
+            let done =
+                gateway.send(Method::PUT, "/api/v1/default-access", Some(&body), &[]).await?;
+            say.either(&done, |done| format!("new devices: {}", show::text(done, "access")))
+        }
+    }
+}
+
+async fn put(args: PutArgs, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
+    let rules = match &args.rules_file {
+        Some(path) => {
+            let words = || path.display().to_string();
+            let text = std::fs::read_to_string(path).with_context(words)?;
+            let table: toml::Table = toml::from_str(&text).with_context(words)?;
+            serde_json::to_value(table)?
+        }
+        None => Value::Object(args.rules.into_iter().collect()),
+    };
+    let body = json!({
+        "rules": rules,
+        "exempts_unprovisionable": args.exempts_unprovisionable,
+        "accepts_partial": args.accepts_partial,
+    });
+    let path = format!("/api/v1/policies/{}", segment(&args.name));
+    let policy = gateway.send(Method::PUT, &path, Some(&body), &[]).await?;
+    say.either(&policy, |policy| show::table(&HEADINGS, vec![row(policy)]))
+}
+
+const HEADINGS: [&str; 3] = ["POLICY", "REVISION", "RULES"];
+
+fn row(policy: &Value) -> Vec<String> {
+    let rules = policy.get("rules").and_then(Value::as_object).into_iter().flatten();
+    let mut words: Vec<String> = rules.map(|(name, value)| format!("{name}={value}")).collect();
+    for name in ["exempts_unprovisionable", "accepts_partial"] {
+        if policy[name] == true {
+            words.push(name.to_owned());
+        }
+    }
+    vec![show::text(policy, "name"), show::text(policy, "revision"), words.join(" ")]
+}
+
+/// `name=value`, where the value is a truth value or a number.
+fn rule(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("a rule is name=value")?;
+    let value = serde_json::from_str(value).map_err(|_| "the value is true, false or a number")?;
+    Ok((name.to_owned(), value))
+}
