@@ -158,7 +158,7 @@ fn from_hex(octets: &[u8]) -> Result<Vec<u8>, Failure> {
     let text = String::from_utf8_lossy(octets).replace("0x", " ").replace("0X", " ");
     let is_between = |c: &char| !(c.is_whitespace() || ":,".contains(*c));
     let digits: Vec<char> = text.chars().filter(is_between).collect();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return Err(anyhow!("an odd number of hexadecimal digits").into());
     }
     let octet = |pair: &[char]| Some((pair[0].to_digit(16)? << 4 | pair[1].to_digit(16)?) as u8);
