@@ -1,6 +1,6 @@
 //! What the command line takes and refuses.
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use super::Cli;
 

@@ -31,6 +31,9 @@ pub(in crate::eas) const COMMANDS: &[CommandName] = &[
     CommandName::Settings,
     CommandName::MoveItems,
     CommandName::ItemOperations,
+    CommandName::SendMail,
+    CommandName::SmartForward,
+    CommandName::SmartReply,
 ];
 
 /// A request that was let in, its body not yet read.
@@ -135,6 +138,9 @@ async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
         CommandName::Settings => command::settings::answer(ask).await,
         CommandName::MoveItems => command::move_items::answer(ask).await,
         CommandName::ItemOperations => command::item_operations::answer(ask).await,
+        CommandName::SendMail => command::send_mail::answer(ask).await,
+        CommandName::SmartForward => command::smart_forward::answer(ask).await,
+        CommandName::SmartReply => command::smart_reply::answer(ask).await,
         _ => Err(Refusal::Command),
     }
 }

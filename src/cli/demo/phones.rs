@@ -253,7 +253,8 @@ impl Life {
         let Some(collection) = self.driver.phone.cache.collections.get(inbox) else {
             return Ok(());
         };
-        let unread = collection.items.iter().rfind(|(_, item)| !item.is_read());
+        let unread = collection.items.iter().filter(|(_, item)| !item.is_read());
+        let unread = unread.max_by_key(|(_, item)| item.email.date_received);
         let Some((id, item)) = unread.map(|(id, item)| (id.clone(), item.clone())) else {
             return Ok(());
         };

@@ -6,10 +6,14 @@ pub(in crate::eas) mod folder_sync;
 pub(in crate::eas) mod folder_update;
 pub(in crate::eas) mod get_item_estimate;
 pub(in crate::eas) mod item_operations;
+pub(in crate::eas) mod mail;
 pub(in crate::eas) mod move_items;
 pub(in crate::eas) mod ping;
 pub(in crate::eas) mod provision;
+pub(in crate::eas) mod send_mail;
 pub(in crate::eas) mod settings;
+pub(in crate::eas) mod smart_forward;
+pub(in crate::eas) mod smart_reply;
 pub(in crate::eas) mod sync;
 
 use activesync::types::{ServerId, SyncKey};

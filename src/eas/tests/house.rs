@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Bodies, Database, Options, Tx};
+use crate::delivery::{Outbox, OutboxSettings, Postman};
 use crate::directory::{Directory, NewUser, Settings};
 use crate::eas::{
     Answer, Body, ConnectionId, Everybody, Gateway, GatewayLimits, Handler, Incoming, Outcome,
@@ -43,6 +44,7 @@ pub(super) struct House {
     pub(super) bells: Bells,
     pub(super) clock: Clock,
     pub(super) recall: Recall,
+    pub(super) outbox: Outbox,
     pub(super) mailbox: MailboxId,
     pub(super) connection: ConnectionId,
     _dir: TempDir,
@@ -97,18 +99,31 @@ impl House {
         };
         let rooms = recall::Rooms { store: store.clone(), board, bells: bells.clone() };
         let recall = Recall::new(database, clock.clone(), rooms, recall::Limits::default());
+        let postman = Postman::new(store.clone(), directory.clone(), "mail.a.example");
+        let outbox = Outbox::new(postman, None, OutboxSettings::default());
         let gateway = Gateway::new(Rooms {
             engine: engine.clone(),
             bells: bells.clone(),
             directory,
             admission: Arc::new(Everybody),
             policies: None,
-            outgoing: None,
+            outgoing: Some(Arc::new(outbox.clone())),
             discovery: None,
             limits,
         });
         let connection = ConnectionId(1);
-        House { gateway, engine, store, bells, clock, recall, mailbox, connection, _dir: dir }
+        House {
+            gateway,
+            engine,
+            store,
+            bells,
+            clock,
+            recall,
+            outbox,
+            mailbox,
+            connection,
+            _dir: dir,
+        }
     }
 
     pub(super) fn incoming(

@@ -2,6 +2,7 @@
 
 mod folders;
 mod house;
+mod mail;
 mod ping;
 mod session;
 mod sync;

@@ -9,6 +9,7 @@ use activesync::status::sync as status;
 use activesync::types::ServerId as WireId;
 
 use super::Lane;
+use crate::eas::command::mail;
 use crate::eas::convert;
 use crate::eas::dispatch::Ask;
 use crate::eas::gateway::Submission;
@@ -16,7 +17,7 @@ use crate::eas::status::Refusal;
 use crate::ids::{FolderId, ItemNumber, ServerId};
 use crate::mailbox::{Arrival, FolderKind, Item, MailboxError};
 use crate::message::Message;
-use crate::message::compose::{Sender, prepare};
+use crate::message::compose::prepare;
 use crate::sync::{Turn, Upload, Uploaded};
 
 /// An answer to a command.
@@ -124,11 +125,12 @@ impl Worker<'_> {
         };
         let existing = Some((&message, current.flag.as_ref()));
         let now = engine.clock.now();
-        let drafted =
-            match convert::draft(email, existing, self.sender(), now, || self.message_id()) {
-                Ok(drafted) => drafted,
-                Err(status) => return Ok(failed(status)),
-            };
+        let drafted = match convert::draft(email, existing, mail::sender(self.ask), now, || {
+            mail::new_message_id(self.ask)
+        }) {
+            Ok(drafted) => drafted,
+            Err(status) => return Ok(failed(status)),
+        };
         if change.send {
             let name = format!("draft {}", change.server_id);
             if let Err(status) = self.send(&drafted.raw, name).await {
@@ -168,7 +170,9 @@ impl Worker<'_> {
             return Ok(failed(status::CONVERSION_ERROR));
         }
         let now = self.ask.desk.engine.clock.now();
-        let drafted = match convert::draft(email, None, self.sender(), now, || self.message_id()) {
+        let drafted = match convert::draft(email, None, mail::sender(self.ask), now, || {
+            mail::new_message_id(self.ask)
+        }) {
             Ok(drafted) => drafted,
             Err(status) => return Ok(failed(status)),
         };
@@ -224,25 +228,6 @@ impl Worker<'_> {
         self.ask.version >= ProtocolVersion::V16_0
     }
 
-    fn sender(&self) -> Sender {
-        Sender {
-            address: self.ask.user.address.clone(),
-            display_name: self.ask.user.display_name.clone(),
-        }
-    }
-
-    /// A Message-ID that nobody else makes.
-    fn message_id(&self) -> String {
-        let mut random = [0u8; 16];
-        // Without randomness the request's number still tells it apart; the machine has bigger worries then.
-        if getrandom::fill(&mut random).is_err() {
-            random[..8].copy_from_slice(&self.ask.request.to_be_bytes());
-        }
-        let domain =
-            self.ask.user.address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
-        format!("{}@{domain}", crate::database::hex(&random))
-    }
-
     /// What the phone is told of a draft it wrote.
     async fn described(
         &self,
@@ -260,7 +245,7 @@ impl Worker<'_> {
     async fn send(&self, raw: &[u8], name: String) -> Result<(), Status> {
         let Some(outgoing) = &self.ask.desk.outgoing else { return Err(status::SERVER_ERROR) };
         let now = self.ask.desk.engine.clock.now();
-        let ready = prepare(raw, &self.sender(), now, || self.message_id())
+        let ready = prepare(raw, &mail::sender(self.ask), now, || mail::new_message_id(self.ask))
             .map_err(|_| status::CONVERSION_ERROR)?;
         let place = self.turn.place();
         let submission = Submission {

@@ -1,0 +1,157 @@
+//! What SendMail, SmartReply, SmartForward and drafts share: mail made ready, held against open orders, handed over once.
+
+use activesync::status::{Status, common};
+use activesync::types::ClientId;
+use bytes::Bytes;
+
+use crate::audit::{self, Event};
+use crate::database::{self, Tx};
+use crate::eas::dispatch::Ask;
+use crate::eas::endpoint::{Answer, Outcome};
+use crate::eas::gateway::{NotSubmitted, Submission};
+use crate::eas::status::Refusal;
+use crate::ids::{IdentityId, OrderId};
+use crate::message::compose::{Sender, Unsendable, prepare};
+use crate::message::{self, Identity, Message};
+use crate::recall;
+
+/// Message-IDs of References and In-Reply-To that are looked up at most.
+const REFERENCES_MAX: usize = 50;
+/// Attached messages that are looked up at most.
+const ATTACHED_MAX: usize = 20;
+/// Identities of one Message-ID that are looked up at most.
+const IDENTITIES_MAX: usize = 20;
+
+/// Who sends: the user, whatever the phone wrote.
+pub(in crate::eas) fn sender(ask: &Ask) -> Sender {
+    Sender { address: ask.user.address.clone(), display_name: ask.user.display_name.clone() }
+}
+
+/// A Message-ID that nobody else makes.
+pub(in crate::eas) fn new_message_id(ask: &Ask) -> String {
+    let mut random = [0u8; 16];
+    // Without randomness the request's number still tells it apart; the machine has bigger worries then.
+    if getrandom::fill(&mut random).is_err() {
+        random[..8].copy_from_slice(&ask.request.to_be_bytes());
+    }
+    let domain = ask.user.address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+    format!("{}@{domain}", database::hex(&random))
+}
+
+/// Sends mail as a phone made it. Success is an answer without a document ([MS-ASCMD] 2.2.1.17.2).
+pub(in crate::eas) async fn send(
+    ask: &Ask,
+    client_id: &ClientId,
+    mime: &[u8],
+    save_in_sent: bool,
+) -> Result<Outcome, Refusal> {
+    let Some(outgoing) = &ask.desk.outgoing else {
+        return Err(Refusal::Status(common::MAIL_SUBMISSION_FAILED));
+    };
+    let now = ask.desk.engine.clock.now();
+    let ready = prepare(mime, &sender(ask), now, || new_message_id(ask))
+        .map_err(|why| Refusal::Status(unsendable(ask, &why)))?;
+    note_what_is_recalled(ask, ready.raw.clone()).await?;
+    let submission = Submission {
+        user: ask.user.id,
+        device: ask.device.id,
+        client_id: Some(client_id.as_str().to_owned()),
+        raw: ready.raw,
+        recipients: ready.recipients,
+        message_id: ready.message_id,
+        save_in_sent,
+    };
+    match outgoing.submit(submission).await {
+        Ok(()) => Ok(Answer::empty(http::StatusCode::OK).into()),
+        Err(NotSubmitted::Full) => Err(Refusal::Mailbox(crate::mailbox::MailboxError::Full)),
+        // [MS-ASCMD] 2.2.2: MailSubmissionFailed.
+        Err(error) => {
+            tracing::warn!(device = %ask.device.id, %error, "mail was not taken");
+            Err(Refusal::Status(common::MAIL_SUBMISSION_FAILED))
+        }
+    }
+}
+
+/// [MS-ASCMD] 2.2.2.
+fn unsendable(ask: &Ask, why: &Unsendable) -> Status {
+    match why {
+        Unsendable::NotMime => common::INVALID_MIME,
+        Unsendable::NoRecipients => common::MESSAGE_HAS_NO_RECIPIENT,
+        Unsendable::BadRecipient(_) if ask.version >= activesync::ProtocolVersion::V16_0 => {
+            common::INVALID_RECIPIENTS
+        }
+        Unsendable::BadRecipient(_) => common::MESSAGE_HAS_NO_RECIPIENT,
+        Unsendable::TooManyRecipients => common::MESSAGE_RECIPIENT_UNRESOLVED,
+        Unsendable::TooLarge(_) => common::ATTACHMENT_IS_TOO_LARGE,
+    }
+}
+
+/// Notes in the audit that a mail refers to, or carries, a message that an order covers: after a refused forward some apps send
+/// the same text as a new mail.
+async fn note_what_is_recalled(ask: &Ask, raw: Bytes) -> Result<(), Refusal> {
+    let Ok(message) = Message::parse(raw) else { return Ok(()) };
+    let references: Vec<String> = message
+        .in_reply_to()
+        .into_iter()
+        .chain(message.references())
+        .take(REFERENCES_MAX)
+        .collect();
+    let attached: Vec<Identity> = message
+        .attachments()
+        .iter()
+        .filter(|file| file.content_type.eq_ignore_ascii_case("message/rfc822"))
+        .take(ATTACHED_MAX)
+        .filter_map(|file| message.attachment_bytes(file.index))
+        .map(|octets| Identity::of_raw(&octets))
+        .collect();
+    if references.is_empty() && attached.is_empty() {
+        return Ok(());
+    }
+    let (mailbox, device, now) = (ask.device.mailbox, ask.device.id, ask.desk.engine.clock.now());
+    let orders = ask
+        .desk
+        .engine
+        .database
+        .read(move |tx: &Tx<'_>| {
+            let mut orders: Vec<OrderId> = Vec::new();
+            for identity in identities(tx, &references, &attached)? {
+                if let Some(order) = recall::covers(tx, identity, mailbox, now)? {
+                    orders.push(order);
+                }
+            }
+            orders.sort_unstable();
+            orders.dedup();
+            Ok::<_, database::Error>(orders)
+        })
+        .await?;
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let job = move |tx: &Tx<'_>| {
+        for order in &orders {
+            let event = Event::new("mail.refers_to_recalled").id("order", *order);
+            audit::note(tx, now, &event.id("device", device))?;
+        }
+        Ok::<_, database::Error>(())
+    };
+    Ok(ask.desk.engine.database.write(job).await?)
+}
+
+fn identities(
+    tx: &Tx<'_>,
+    references: &[String],
+    attached: &[Identity],
+) -> Result<Vec<IdentityId>, database::Error> {
+    let mut found = Vec::new();
+    for message_id in references {
+        found.extend(message::with_message_id(tx, message_id, IDENTITIES_MAX)?);
+    }
+    for identity in attached {
+        found.extend(message::registered(tx, identity)?);
+    }
+    Ok(found)
+}
+
+/// What a reply to, or a forward of, a recalled message answers ([MS-ASCMD] 2.2.2, MessageReplyNotAllowed): never 150 and never an
+/// HTTP error, which make apps send the mail whole from their own copy.
+pub(in crate::eas) const SOURCE_IS_RECALLED: Status = common::MESSAGE_REPLY_NOT_ALLOWED;
