@@ -118,7 +118,7 @@ impl Lmtp {
     }
 
     /// Speaks LMTP on any stream.
-    pub(super) async fn session<S>(&self, stream: S, peer: String)
+    pub async fn session<S>(&self, stream: S, peer: String)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {

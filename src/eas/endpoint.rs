@@ -139,6 +139,24 @@ impl Answer {
         Answer { status: StatusCode::OK, headers: Vec::new(), body }
     }
 
+    /// Hands the body over whole, as to a connection that takes it at once: for who calls a [`Handler`] without a socket. `None`
+    /// when something in it has become fenced; then it is cut before its first byte.
+    pub fn into_bytes(self) -> Option<Bytes> {
+        match self.body {
+            Body::Empty => Some(Bytes::new()),
+            Body::Plain(plain) => Some(plain.0),
+            Body::Released(mut content) => {
+                if !content.may_continue() {
+                    return None;
+                }
+                let bytes = content.bytes().clone();
+                content.wrote(bytes.len());
+                content.finish(true);
+                Some(bytes)
+            }
+        }
+    }
+
     /// The same with one more header field.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Answer {
@@ -174,6 +192,11 @@ impl Content {
 }
 
 impl Content {
+    /// The octets, to look at: whoever sends them asks [`Content`]'s gate before every chunk.
+    pub fn octets(&self) -> &[u8] {
+        self.draining.bytes()
+    }
+
     pub(super) fn bytes(&self) -> &Bytes {
         self.draining.bytes()
     }

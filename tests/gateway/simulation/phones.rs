@@ -1,0 +1,765 @@
+//! The phones: what they ask, what becomes of the answers, and whether they are honest.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+
+use activesync_phone::activesync::command::folder_sync::FolderType;
+use activesync_phone::activesync::command::sync::{self, ClientCommand, ReplyTo};
+use activesync_phone::activesync::command::{CommandName, item_operations};
+use activesync_phone::activesync::item::email::Email;
+use activesync_phone::activesync::status::Status;
+use activesync_phone::activesync::types::ClientId;
+use activesync_phone::activesync::{Document, ProtocolVersion};
+use activesync_phone::{
+    CachedItem, Commit, Exchange, HttpAnswer, Outcome, Phone, PhoneError, Profile, SyncAsk, Waits,
+};
+use retract::eas::{Answer, ConnectionId, Handler, Outcome as Served};
+use retract::ids::{DeviceId, FolderId, ItemNumber, ServerId, UserId};
+use retract::ledger;
+
+use super::others::raw;
+use super::world::{USERS, World, number_in};
+use crate::house::{PASSWORD, incoming, keep_response};
+use crate::random::Random;
+
+type Wait = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// A device in somebody's hand.
+pub(super) struct Handset {
+    pub(super) phone: Phone,
+    pub(super) user: usize,
+    /// Whether it deletes what it is told to delete.
+    pub(super) is_honest: bool,
+    /// Folders whose cache came out of a backup and has not been synced since.
+    pub(super) stale: BTreeSet<String>,
+    backup: Option<Phone>,
+    connection: u64,
+    /// Folders of which an answer was lost: what was said there may or may not count.
+    unsure: BTreeSet<String>,
+    /// What the phone did and no answer has confirmed.
+    pending: Vec<(String, ClientCommand)>,
+    /// An answer on its way.
+    held: Option<(Exchange, Answer)>,
+    hanging: Option<(Exchange, Wait)>,
+}
+
+impl Handset {
+    /// A few phones for every user.
+    pub(super) fn some(random: &mut Random) -> Vec<Handset> {
+        let mut handsets = Vec::new();
+        for user in 0..USERS.len() {
+            for at in 0..2 + random.index(2) {
+                let families = Profile::families();
+                let mut profile = random.pick(&families).expect("there are families").clone();
+                profile.window_size = 1 + u32::try_from(random.below(8)).expect("small");
+                profile.keeps_deleted = random.once_in(8);
+                let name = format!("{}PHONE{at}", USERS[user].to_uppercase());
+                handsets.push(Handset {
+                    is_honest: !profile.keeps_deleted,
+                    phone: Phone::new(profile, USERS[user], PASSWORD, &name),
+                    user,
+                    stale: BTreeSet::new(),
+                    backup: None,
+                    connection: 1 + random.below(1 << 32),
+                    unsure: BTreeSet::new(),
+                    pending: Vec::new(),
+                    held: None,
+                    hanging: None,
+                });
+            }
+        }
+        handsets
+    }
+
+    /// The connection is gone, and with it whatever was on its way.
+    pub(super) fn hang_up(&mut self) {
+        self.connection += 1;
+        if let Some((exchange, _)) = self.held.take() {
+            self.lost(&exchange);
+        }
+        self.hanging = None;
+    }
+
+    fn lost(&mut self, exchange: &Exchange) {
+        if exchange.command == Some(CommandName::Sync) {
+            self.unsure.extend(self.phone.cache.collections.keys().cloned());
+        }
+    }
+
+    /// The mails it holds in its folders: folder, ServerId, number.
+    pub(super) fn holds(&self) -> Vec<(String, String, u32)> {
+        let items = self.phone.cache.items();
+        items
+            .map(|(folder, id, item)| {
+                (folder.to_owned(), id.to_owned(), number_in(item.subject()).unwrap_or(0))
+            })
+            .collect()
+    }
+
+    /// What it did in a folder and no answer has confirmed.
+    pub(super) fn pending_of(&self, folder: &str) -> Vec<ClientCommand> {
+        let pending = self.pending.iter().filter(|(of, _)| of == folder);
+        pending.map(|(_, command)| command.clone()).collect()
+    }
+
+    fn version(&self) -> ProtocolVersion {
+        self.phone.profile.version
+    }
+}
+
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Taken,
+    Lost,
+    Part(usize),
+    Held,
+    Twice,
+    /// The request is sent again before its answer is taken; one answer is taken, or both.
+    Raced,
+}
+
+impl World {
+    /// A phone does something, or goes on with what it does.
+    pub(super) fn some_phone_acts(&mut self) {
+        let index = self.random.index(self.handsets.len());
+        if let Some((exchange, wait)) = self.handsets[index].hanging.take() {
+            return self.goes_on_waiting(index, exchange, wait);
+        }
+        if let Some((exchange, answer)) = self.handsets[index].held.take() {
+            self.tell(format!("{}: the held answer arrives", self.called(index)));
+            let fate = if self.random.once_in(2) { Fate::Taken } else { Fate::Part(1) };
+            return self.receive(index, &exchange, answer, fate);
+        }
+        let folders: Vec<String> = self.mail_folders(index);
+        if folders.is_empty() || self.random.once_in(12) {
+            let exchange = self.handsets[index].phone.folder_sync();
+            let fate = if self.random.once_in(5) { Fate::Lost } else { Fate::Taken };
+            return self.exchange(index, &exchange, fate);
+        }
+        match self.random.below(40) {
+            0..24 => self.syncs(index, &folders),
+            24..26 => {
+                let exchange = self.handsets[index].phone.empty_sync();
+                self.exchange(index, &exchange, Fate::Taken);
+            }
+            26..29 => {
+                let ids: Vec<&str> = folders.iter().map(String::as_str).collect();
+                let exchange = self.handsets[index].phone.ping(&ids, 600);
+                self.exchange(index, &exchange, Fate::Taken);
+            }
+            29..31 => self.fetches(index),
+            31..33 => self.moves(index, &folders),
+            33..36 => self.sends(index),
+            36 => {
+                let folder = self.random.pick(&folders).expect("there are some").clone();
+                let exchange = self.handsets[index].phone.get_item_estimate(&folder);
+                self.exchange(index, &exchange, Fate::Taken);
+            }
+            37 => self.makes_or_deletes_a_folder(index),
+            38 => {
+                // The app begins a folder again.
+                let folder = self.random.pick(&folders).expect("there are some").clone();
+                self.tell(format!("{}: begins {folder} again", self.called(index)));
+                let handset = &mut self.handsets[index];
+                if let Some(collection) = handset.phone.cache.collections.get_mut(&folder) {
+                    collection.key = None;
+                    collection.items.clear();
+                }
+                handset.pending.retain(|(of, _)| *of != folder);
+                handset.stale.remove(&folder);
+                self.syncs_folders(index, &[folder], Vec::new());
+            }
+            _ => {
+                self.tell(format!("{}: folders from the beginning", self.called(index)));
+                self.handsets[index].phone.cache.hierarchy_key = None;
+                let exchange = self.handsets[index].phone.folder_sync();
+                self.exchange(index, &exchange, Fate::Taken);
+            }
+        }
+    }
+
+    /// A backup of a phone is made, or put back.
+    pub(super) fn a_backup_or_its_return(&mut self) {
+        let index = self.random.index(self.handsets.len());
+        let called = self.called(index);
+        let handset = &mut self.handsets[index];
+        match handset.backup.take() {
+            Some(backup) => {
+                handset.hang_up();
+                handset.phone = backup;
+                handset.pending.clear();
+                handset.unsure.extend(handset.phone.cache.collections.keys().cloned());
+                handset.stale = handset.phone.cache.collections.keys().cloned().collect();
+                self.tell(format!("{called}: restored from its backup"));
+            }
+            None => {
+                handset.backup = Some(handset.phone.clone());
+                self.tell(format!("{called}: backed up"));
+            }
+        }
+    }
+
+    pub(super) fn called(&self, index: usize) -> String {
+        let handset = &self.handsets[index];
+        let honest = if handset.is_honest { "" } else { " (keeps)" };
+        format!("{}/{}{honest}", handset.phone.device_id, handset.phone.profile.name)
+    }
+
+    /// The device's row, once it has been met.
+    pub(super) fn device(&self, index: usize) -> Option<DeviceId> {
+        let handset = &self.handsets[index];
+        let user = UserId(self.mailboxes[handset.user].0);
+        let wire = handset.phone.device_id.clone();
+        let known = self.life().read(move |tx| ledger::device::known(tx, user, &wire));
+        known.map(|device| device.id)
+    }
+
+    fn mail_folders(&self, index: usize) -> Vec<String> {
+        let folders = self.handsets[index].phone.cache.folders.values();
+        folders
+            .filter(|folder| folder.folder_type != FolderType::OUTBOX)
+            .map(|folder| folder.server_id.to_string())
+            .collect()
+    }
+
+    fn syncs(&mut self, index: usize, folders: &[String]) {
+        let mut chosen: Vec<String> = Vec::new();
+        let inbox = self.handsets[index].phone.cache.folder_of(FolderType::INBOX);
+        chosen.extend(inbox.filter(|_| !self.random.clone().once_in(4)).map(str::to_owned));
+        if chosen.is_empty() || self.random.once_in(3) {
+            let other = self.random.pick(folders).expect("there are some").clone();
+            if !chosen.contains(&other) {
+                chosen.push(other);
+            }
+        }
+        let mut fresh = Vec::new();
+        if self.random.once_in(3) {
+            fresh.extend(self.something_done(index, &chosen[0]));
+        }
+        self.syncs_folders(index, &chosen, fresh);
+    }
+
+    /// The person deletes, reads or flags something, or writes a draft.
+    fn something_done(&mut self, index: usize, folder: &str) -> Option<ClientCommand> {
+        let key = self.handsets[index].phone.cache.collections.get(folder)?.key.clone();
+        key.filter(|key| !key.is_initial())?;
+        let called = self.called(index);
+        let is_drafts =
+            self.handsets[index].phone.cache.folder_of(FolderType::DRAFTS) == Some(folder);
+        if is_drafts && self.handsets[index].version() >= ProtocolVersion::V16_0 {
+            let number = u32::try_from(self.mails.len()).expect("few mails") + 1;
+            let id = ClientId::new(self.client_id()).expect("a short name");
+            let user = self.handsets[index].user;
+            self.mails.entry(number).or_default().sender = Some(user);
+            self.accepted(number, user, false);
+            self.tell(format!("{called}: drafts {number}"));
+            let subject = Some(format!("mk{number}x draft"));
+            return Some(Phone::draft(&id, Email { subject, ..Email::default() }));
+        }
+        let items: Vec<String> = self.handsets[index]
+            .phone
+            .cache
+            .collections
+            .get(folder)?
+            .items
+            .keys()
+            .cloned()
+            .collect();
+        let item = self.random.pick(&items)?.clone();
+        let what = self.random.below(4);
+        let collection = self.handsets[index].phone.cache.collections.get_mut(folder)?;
+        let number = number_in(collection.items[&item].subject()).unwrap_or(0);
+        let command = match what {
+            0 => {
+                collection.items.remove(&item);
+                Phone::delete(&item)
+            }
+            1 => Phone::flag(&item, true),
+            _ => {
+                let read = what == 2;
+                collection.items.get_mut(&item)?.email.read = Some(read);
+                Phone::read(&item, read)
+            }
+        };
+        self.tell(format!("{called}: {what} on {number} {item}"));
+        Some(command)
+    }
+
+    fn syncs_folders(&mut self, index: usize, folders: &[String], fresh: Vec<ClientCommand>) {
+        let filter = self.random.once_in(6).then(|| self.random.below(6) as u8);
+        let moves = *self.random.pick(&[None, Some(true), Some(false)]).expect("three");
+        let waits = if self.random.once_in(6) { Waits::Seconds(600) } else { Waits::No };
+        let mut asks = Vec::new();
+        for (at, folder) in folders.iter().enumerate() {
+            let handset = &mut self.handsets[index];
+            if let (Some(filter), Some(collection)) =
+                (filter, handset.phone.cache.collections.get_mut(folder))
+            {
+                collection.filter = Some(filter);
+            }
+            let mut ask = SyncAsk::of(folder);
+            ask.deletes_as_moves = moves;
+            let old = handset.pending.iter().filter(|(of, _)| of == folder);
+            ask.commands = old.map(|(_, command)| command.clone()).collect();
+            if at == 0 {
+                ask.commands.extend(fresh.iter().cloned());
+                handset.pending.extend(fresh.iter().map(|c| (folder.clone(), c.clone())));
+            }
+            asks.push(ask);
+        }
+        let user = self.handsets[index].user;
+        for ask in &asks {
+            for command in &ask.commands {
+                if let ClientCommand::Delete(delete) = command {
+                    let named = self.place_of(user, delete.server_id.as_str());
+                    if let Some((folder, item)) = named {
+                        let number = self.names.get(&(folder, item)).copied();
+                        number.into_iter().for_each(|n| self.may_be_deleted(n, user));
+                    }
+                }
+            }
+        }
+        let exchange = self.handsets[index].phone.sync(&asks, waits);
+        let fate = self.fate();
+        let (user, sure) = (self.handsets[index].user, self.handsets[index].unsure.is_empty());
+        let old = self.handsets[index].pending.len() == fresh.len();
+        let served = self.serve(index, &exchange);
+        if let (Some(Served::Answer(answer)), true, true, false) =
+            (&served, sure, old, fresh.is_empty())
+        {
+            self.check_told(user, self.handsets[index].version(), answer, &fresh);
+        }
+        self.proceed(index, &exchange, served, fate);
+    }
+
+    fn fate(&mut self) -> Fate {
+        match self.random.below(100) {
+            0..60 => Fate::Taken,
+            60..71 => Fate::Lost,
+            71..83 => Fate::Part(self.random.index(4)),
+            83..89 => Fate::Held,
+            89..93 => Fate::Twice,
+            _ => Fate::Raced,
+        }
+    }
+
+    fn fetches(&mut self, index: usize) {
+        let held = self.handsets[index].holds();
+        let Some((folder, id, number)) = self.random.pick(&held).cloned() else { return };
+        let item = &self.handsets[index].phone.cache.collections[&folder].items[&id];
+        let attachments = item.email.attachments.iter().flat_map(|all| &all.attachments);
+        let reference = attachments.filter_map(|a| a.file_reference.clone()).next();
+        let handset = &self.handsets[index];
+        let exchange = match reference.filter(|_| self.random.once_in(2)) {
+            Some(reference) => handset.phone.fetch_attachment(reference.as_str(), None),
+            None => handset.phone.fetch(&folder, &id),
+        };
+        self.tell(format!("{}: fetches {number} {id}", self.called(index)));
+        self.exchange(index, &exchange, Fate::Taken);
+    }
+
+    fn moves(&mut self, index: usize, folders: &[String]) {
+        let held = self.handsets[index].holds();
+        let Some((folder, id, number)) = self.random.pick(&held).cloned() else { return };
+        let to = self.random.pick(folders).expect("there are some").clone();
+        let exchange = self.handsets[index].phone.move_items(&folder, &[&id], &to);
+        self.tell(format!("{}: moves {number} {id} to {to}", self.called(index)));
+        let fate = if self.random.once_in(4) { Fate::Lost } else { Fate::Taken };
+        self.exchange(index, &exchange, fate);
+    }
+
+    fn makes_or_deletes_a_folder(&mut self, index: usize) {
+        let handset = &self.handsets[index];
+        let own: Vec<String> = handset
+            .phone
+            .cache
+            .folders
+            .values()
+            .filter(|folder| folder.display_name.starts_with("Folder"))
+            .map(|folder| folder.server_id.to_string())
+            .collect();
+        let exchange = match self.random.pick(&own) {
+            Some(folder) if self.random.once_in(2) => {
+                let folder = folder.clone();
+                let user = self.handsets[index].user;
+                if let Some(id) = self.folder_id(user, &folder) {
+                    for item in self.live(id) {
+                        let number = self.name(id, item);
+                        self.may_be_deleted(number, user);
+                    }
+                }
+                self.handsets[index].phone.folder_delete(&folder)
+            }
+            _ => {
+                self.folders_made += 1;
+                let name = format!("Folder {}", self.folders_made);
+                self.handsets[index].phone.folder_create("0", &name)
+            }
+        };
+        self.exchange(index, &exchange, Fate::Taken);
+    }
+
+    /// A new mail, a reply or a forward; sometimes the answer is lost and the phone repeats itself.
+    fn sends(&mut self, index: usize) {
+        let number = u32::try_from(self.mails.len()).expect("few mails") + 1;
+        let (user, to) = (self.handsets[index].user, self.random.index(USERS.len()));
+        let from = format!("{0} <{0}@a.example>", USERS[user]);
+        let text = raw(number, &from, false)
+            .replace("To: list@b.example", &format!("To: {}@a.example", USERS[to]));
+        let id = ClientId::new(self.client_id()).expect("a short name");
+        let held = self.handsets[index].holds();
+        let source = self.random.pick(&held).cloned().filter(|_| self.random.once_in(2));
+        let phone = &self.handsets[index].phone;
+        let exchange = match &source {
+            Some((folder, item, _)) => {
+                let command = CommandName::SmartForward;
+                phone.smart(command, &id, (folder, item), text.as_bytes())
+            }
+            None => phone.send_mail(&id, text.as_bytes()),
+        };
+        self.mails.entry(number).or_default().sender = Some(user);
+        self.tell(format!(
+            "{}: sends {number} to {} from {source:?}",
+            self.called(index),
+            USERS[to]
+        ));
+        let mut told = false;
+        for _ in 0..1 + self.random.index(2) {
+            if let Some(Served::Answer(answer)) = self.serve(index, &exchange) {
+                told |= answer.status.as_u16() == 200
+                    && answer.into_bytes().is_some_and(|bytes| bytes.is_empty());
+            }
+        }
+        let refused = source.is_some_and(|(_, _, source)| self.is_covered(source, user));
+        assert!(!(told && refused), "a recalled mail was forwarded");
+        // The copy in Sent Items, and the one of the recipient, which the outbox brings later.
+        self.accepted(number, user, told && !self.is_dying());
+        self.accepted(number, to, told && !self.is_dying());
+    }
+
+    /// Sends a request and takes the answer as fate has it.
+    pub(super) fn exchange_taken(&mut self, index: usize, exchange: &Exchange) {
+        self.exchange(index, exchange, Fate::Taken);
+    }
+
+    fn exchange(&mut self, index: usize, exchange: &Exchange, fate: Fate) {
+        let served = self.serve(index, exchange);
+        self.proceed(index, exchange, served, fate);
+    }
+
+    /// The gateway serves a request; nothing when the process died over it.
+    fn serve(&mut self, index: usize, exchange: &Exchange) -> Option<Served> {
+        let request = incoming(exchange, ConnectionId(self.handsets[index].connection));
+        let gateway = self.life().house.gateway.clone();
+        let served = self.life().run(gateway.handle(request));
+        (!self.is_dying()).then_some(served)
+    }
+
+    fn proceed(&mut self, index: usize, exchange: &Exchange, served: Option<Served>, fate: Fate) {
+        match served {
+            None => self.handsets[index].lost(exchange),
+            Some(Served::Wait(waiting)) => {
+                self.tell(format!("{}: {:?} waits", self.called(index), exchange.command));
+                self.handsets[index].hanging = Some((exchange.clone(), waiting.wait()));
+            }
+            Some(Served::Answer(answer)) => self.receive(index, exchange, answer, fate),
+        }
+    }
+
+    fn goes_on_waiting(&mut self, index: usize, exchange: Exchange, mut wait: Wait) {
+        let answer = self.life().turns(&mut wait.as_mut(), 8);
+        if self.is_dying() {
+            return;
+        }
+        match answer {
+            Some(answer) => {
+                self.tell(format!("{}: the wait ends", self.called(index)));
+                let fate = self.fate();
+                self.receive(index, &exchange, answer, fate);
+            }
+            None if self.random.once_in(2) => {
+                self.tell(format!("{}: gives the wait up", self.called(index)));
+                drop(wait);
+                self.handsets[index].hang_up();
+            }
+            None => self.handsets[index].hanging = Some((exchange, wait)),
+        }
+    }
+
+    /// An answer meets its fate.
+    fn receive(&mut self, index: usize, exchange: &Exchange, answer: Answer, fate: Fate) {
+        match fate {
+            Fate::Held => {
+                self.tell(format!("{}: the answer is held", self.called(index)));
+                self.handsets[index].held = Some((exchange.clone(), answer));
+            }
+            Fate::Raced => {
+                let both = self.random.once_in(2);
+                self.tell(format!("{}: asks again, takes both: {both}", self.called(index)));
+                let second = self.serve(index, exchange);
+                if both {
+                    self.arrives(index, exchange, answer, Commit::All);
+                } else {
+                    drop(answer);
+                }
+                self.proceed(index, exchange, second, Fate::Taken);
+            }
+            Fate::Lost => {
+                self.tell(format!("{}: {:?} lost", self.called(index), exchange.command));
+                self.check_answer(index, exchange, answer);
+                self.handsets[index].lost(exchange);
+            }
+            Fate::Part(count) => self.arrives(index, exchange, answer, Commit::Items(count)),
+            Fate::Taken => self.arrives(index, exchange, answer, Commit::All),
+            Fate::Twice => {
+                if let Some(seen) = self.check_answer(index, exchange, answer) {
+                    self.take(index, exchange, &seen, Commit::All);
+                    self.take(index, exchange, &seen, Commit::All);
+                }
+            }
+        }
+    }
+
+    fn arrives(&mut self, index: usize, exchange: &Exchange, answer: Answer, commit: Commit) {
+        match self.check_answer(index, exchange, answer) {
+            Some(seen) => self.take(index, exchange, &seen, commit),
+            None => self.handsets[index].lost(exchange),
+        }
+    }
+
+    /// The octets of an answer, looked at on their way out; nothing when the fence cut it.
+    fn check_answer(
+        &mut self,
+        index: usize,
+        exchange: &Exchange,
+        answer: Answer,
+    ) -> Option<HttpAnswer> {
+        let headers = answer
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
+            .collect();
+        let status = answer.status.as_u16();
+        let Some(body) = answer.into_bytes() else {
+            self.tell(format!("{}: the answer was cut", self.called(index)));
+            return None;
+        };
+        if status == 200 {
+            keep_response(exchange.command, &body);
+        }
+        let version = self.handsets[index].version();
+        let user = self.handsets[index].user;
+        for number in mails_in(exchange.command, version, &body) {
+            assert!(!self.is_covered(number, user), "{}: was given {number}", self.called(index));
+        }
+        Some(HttpAnswer { status, headers, body: body.to_vec() })
+    }
+
+    fn take(&mut self, index: usize, exchange: &Exchange, seen: &HttpAnswer, commit: Commit) {
+        let before = self.handsets[index].holds();
+        let commit = self.whole_where_it_must(index, exchange, seen, commit);
+        let taken = self.handsets[index].phone.take(exchange, seen, commit);
+        let line = match &taken {
+            Ok(Outcome::Sync(response)) => format!("sync {}", shown(response.as_ref())),
+            Ok(outcome) => {
+                let text = format!("{outcome:?}");
+                text.chars().take(300).collect()
+            }
+            Err(error) => error.to_string(),
+        };
+        self.tell(format!("{}: {commit:?} {line}", self.called(index)));
+        match taken {
+            Err(PhoneError::Undecodable(error)) => panic!("an answer cannot be read: {error}"),
+            Err(PhoneError::Http(status)) => {
+                assert!([501, 503].contains(&status), "HTTP {status}");
+            }
+            Err(PhoneError::Unexpected(_)) => {}
+            Ok(Outcome::Sync(response)) => {
+                self.took_sync(index, exchange, response, commit, &before);
+            }
+            Ok(Outcome::FolderSync(_)) => {
+                let handset = &mut self.handsets[index];
+                let known = &handset.phone.cache.folders;
+                handset.pending.retain(|(folder, _)| known.contains_key(folder));
+                // An app drops what belongs to no folder.
+                let known: BTreeSet<String> = known.keys().cloned().collect();
+                handset.phone.cache.collections.retain(|folder, _| known.contains(folder));
+            }
+            Ok(Outcome::Refused(Status(142..=144))) => self.provisions(index),
+            Ok(_) => {}
+        }
+    }
+
+    /// Of an answer that takes items out of the filter's window nothing or everything is committed: part of it, followed by a
+    /// wider filter, is not healed yet.
+    fn whole_where_it_must(
+        &self,
+        index: usize,
+        exchange: &Exchange,
+        seen: &HttpAnswer,
+        commit: Commit,
+    ) -> Commit {
+        let is_sync = exchange.command == Some(CommandName::Sync) && !seen.body.is_empty();
+        if commit == Commit::All || !is_sync {
+            return commit;
+        }
+        let response = sync::Response::decode(self.handsets[index].version(), &seen.body);
+        let softens = |answer: &sync::CollectionAnswer| {
+            let soft = |command: &_| matches!(command, sync::ServerCommand::SoftDelete { .. });
+            answer.commands.iter().any(soft)
+        };
+        match response {
+            Ok(response) if response.collections.iter().any(softens) => Commit::Items(0),
+            _ => commit,
+        }
+    }
+
+    /// Both phases of Provision; whatever is lost on the way is asked for again another time.
+    fn provisions(&mut self, index: usize) {
+        let first = self.handsets[index].phone.provision();
+        let Some(Outcome::Provision(response)) = self.asks(index, &first) else { return };
+        let key = response.policy.as_ref().and_then(|policy| policy.policy_key.clone());
+        if let Some(key) = key {
+            let second = self.handsets[index].phone.provision_acknowledge(&key);
+            self.asks(index, &second);
+        }
+    }
+
+    fn asks(&mut self, index: usize, exchange: &Exchange) -> Option<Outcome> {
+        let Some(Served::Answer(answer)) = self.serve(index, exchange) else { return None };
+        let seen = self.check_answer(index, exchange, answer)?;
+        self.handsets[index].phone.take(exchange, &seen, Commit::All).ok()
+    }
+
+    fn took_sync(
+        &mut self,
+        index: usize,
+        exchange: &Exchange,
+        response: Option<sync::Response>,
+        commit: Commit,
+        before: &[(String, String, u32)],
+    ) {
+        if commit != Commit::All {
+            return self.handsets[index].lost(exchange);
+        }
+        let Some(response) = response else { return };
+        if response.status == Some(Status(12)) {
+            let exchange = self.handsets[index].phone.folder_sync();
+            return self.exchange(index, &exchange, Fate::Taken);
+        }
+        for answer in &response.collections {
+            let folder = answer.collection_id.to_string();
+            if answer.status == Status(3) && self.handsets[index].stale.contains(&folder) {
+                self.check_reopened(index, &folder, before);
+            }
+            let handset = &mut self.handsets[index];
+            if answer.status == Status(1) || answer.status == Status(3) {
+                handset.pending.retain(|(of, _)| *of != folder);
+                handset.stale.remove(&folder);
+                handset.unsure.remove(&folder);
+            }
+            for reply in answer.replies.iter().filter(|reply| reply.to == ReplyTo::Add) {
+                let Some(id) = reply.server_id.clone().filter(|_| reply.status == Status(1)) else {
+                    continue;
+                };
+                let user = handset.user;
+                if let Some(place) = self.place_of(user, id.as_str()) {
+                    let is_live = self.live(place.0).contains(&place.1);
+                    if is_live {
+                        let number = self.name(place.0, place.1);
+                        let subject = Some(format!("mk{number}x draft"));
+                        let email = Email { subject, read: Some(true), ..Email::default() };
+                        let item =
+                            CachedItem { email, fetched_body: None, attachments: Vec::new() };
+                        let cache = &mut self.handsets[index].phone.cache;
+                        let collection = cache.collections.entry(folder.clone()).or_default();
+                        collection.items.entry(id.to_string()).or_insert(item);
+                    }
+                }
+                break;
+            }
+        }
+    }
+
+    /// The folder and item a ServerId names.
+    pub(super) fn place_of(&self, user: usize, id: &str) -> Option<(FolderId, ItemNumber)> {
+        let id = ServerId::parse(id)?;
+        let folder = self.folder_id(user, &id.collection.to_string())?;
+        Some((folder, id.item))
+    }
+
+    /// The folder a CollectionId names.
+    pub(super) fn folder_id(&self, user: usize, number: &str) -> Option<FolderId> {
+        let folders = self.folders(user);
+        folders.iter().find(|folder| folder.number.to_string() == number).map(|folder| folder.id)
+    }
+}
+
+/// The mails of which a response holds something.
+fn mails_in(command: Option<CommandName>, version: ProtocolVersion, body: &[u8]) -> Vec<u32> {
+    let mut found = Vec::new();
+    let look = |found: &mut Vec<u32>, email: &Email| {
+        let subject = email.subject.as_deref().and_then(number_in);
+        let text = email.body.as_ref().and_then(|body| body.data.as_ref());
+        let text = text.and_then(|text| number_in(&String::from_utf8_lossy(text.as_bytes())));
+        found.extend(subject.or(text));
+    };
+    match command {
+        Some(CommandName::Sync) if !body.is_empty() => {
+            let Ok(response) = sync::Response::decode(version, body) else { return found };
+            for answer in &response.collections {
+                for command in &answer.commands {
+                    if let sync::ServerCommand::Add { data, .. }
+                    | sync::ServerCommand::Change { data, .. } = command
+                    {
+                        data.email().into_iter().for_each(|email| look(&mut found, email));
+                    }
+                }
+                let data = answer.replies.iter().filter_map(|reply| reply.data.as_ref());
+                data.filter_map(|data| data.email()).for_each(|email| look(&mut found, email));
+            }
+        }
+        Some(CommandName::ItemOperations) => {
+            let Ok(response) = item_operations::Response::decode(version, body) else {
+                return found;
+            };
+            for outcome in &response.outcomes {
+                let item_operations::Outcome::Fetch(fetched) = outcome else { continue };
+                let Some(properties) = &fetched.properties else { continue };
+                let email = properties.item.as_ref().and_then(|item| item.email());
+                email.into_iter().for_each(|email| look(&mut found, email));
+                if let Some(data) = &properties.file.data {
+                    found.extend(number_in(&String::from_utf8_lossy(&data.0)));
+                }
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+/// A Sync's answer in a line.
+fn shown(response: Option<&sync::Response>) -> String {
+    let Some(response) = response else { return "nothing".to_owned() };
+    let mut line = response.status.map_or(String::new(), |status| format!("{status:?} "));
+    for answer in &response.collections {
+        line += &format!("[{} {:?} key {}", answer.collection_id, answer.status, answer.sync_key);
+        for command in &answer.commands {
+            line += &match command {
+                sync::ServerCommand::Add { server_id, data, .. } => {
+                    let subject = data.email().and_then(|email| email.subject.clone());
+                    format!(" +{server_id}={}", subject.unwrap_or_default())
+                }
+                sync::ServerCommand::Change { server_id, .. } => format!(" ~{server_id}"),
+                sync::ServerCommand::Delete { server_id, .. } => format!(" -{server_id}"),
+                sync::ServerCommand::SoftDelete { server_id } => format!(" s{server_id}"),
+            };
+        }
+        line += &format!(" more {} replies {}]", answer.more_available, answer.replies.len());
+    }
+    line
+}
