@@ -14,6 +14,7 @@ use super::{cover, retraction};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
+use crate::delivery;
 use crate::failpoint;
 use crate::ids::{IdentityId, MailboxId, OrderId, UserId};
 
@@ -127,9 +128,29 @@ pub(super) fn place(
     check_brakes(ask, limits, &selection, mailboxes)?;
     let id = record(tx, ask, limits, message_id, &selection, now)?;
     note(tx, id, ask, &selection, now)?;
+    withdraw_from_outbox(tx, rooms, id, &selection, now)?;
     announce(tx, rooms, &selection);
     failpoint!("recall.order_written");
     Ok(Placed { id, is_new: true })
+}
+
+/// What still waits in the outbox does not leave any more: recipients who have not been served will not be.
+fn withdraw_from_outbox(
+    tx: &Tx<'_>,
+    rooms: &Rooms,
+    id: OrderId,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<(), RecallError> {
+    for body in selection.bodies.iter().filter(|body| body.is_covered) {
+        let withdrawn = delivery::withdraw(tx, &rooms.store, body.identity, now)?;
+        if withdrawn > 0 {
+            let event = Event::new("order.withdrew_outgoing").id("order", id);
+            let count = i64::try_from(withdrawn).unwrap_or(i64::MAX);
+            audit::note(tx, now, &event.id("identity", body.identity).id("recipients", count))?;
+        }
+    }
+    Ok(())
 }
 
 /// Everything about a request that does not change when it is tried again.

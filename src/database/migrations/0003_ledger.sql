@@ -83,6 +83,7 @@ CREATE TABLE journal (
     written    BIGINT                        -- octets that left; none while unknown
 );
 CREATE INDEX journal_by_place ON journal (device_id, folder_id, at);
+CREATE INDEX journal_unwritten ON journal (device_id, request_id) WHERE written IS NULL;
 
 -- One row per message ever exposed in a mailbox, whichever device it was exposed to.
 CREATE TABLE copies (

@@ -303,3 +303,22 @@ async fn the_trash_is_emptied() {
     assert!(matches!(response.outcomes[..], [Done::EmptyFolderContents { status: Status(1), .. }]));
     assert!(live(&house, trash.id).await.is_empty());
 }
+
+#[tokio::test]
+async fn mail_that_still_waits_in_the_outbox_does_not_leave_once_it_is_recalled() {
+    let house = House::new().await;
+    assert!(house.send(CommandName::SendMail, send("one")).await.body.is_empty());
+    let sent = house.folder_of_kind(FolderKind::SentItems).await;
+    let (_, raw) = house.store.read(sent.id, ItemNumber(1)).await.unwrap();
+    let message = crate::message::Message::parse(raw).unwrap();
+    let request = crate::recall::OrderRequest {
+        message_id: message.message_id().unwrap(),
+        reason: "test".to_owned(),
+        ..Default::default()
+    };
+    let by = crate::recall::Actor::Admin("root".to_owned());
+    house.recall.order(request, by, None).await.unwrap();
+    house.outbox.run_due().await.unwrap();
+    assert!(live(&house, house.inbox_folder().await).await.is_empty(), "it never arrived");
+    assert_eq!(live(&house, sent.id).await.len(), 1, "the sender's own copy stays unless asked");
+}
