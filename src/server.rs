@@ -241,6 +241,11 @@ impl Server {
         Ok(Server { house, addresses, certificate_pem, endpoint, stop, tasks })
     }
 
+    /// How many phones are connected, and how many of them wait.
+    pub fn gauge(&self) -> Arc<eas::Gauge> {
+        self.endpoint.gauge()
+    }
+
     /// The page of the operators' side.
     pub fn base_url(&self) -> Option<String> {
         self.addresses.admin.map(|address| format!("http://{address}"))
