@@ -3,8 +3,6 @@
 //! What a recall asks for is planned before anything else of any collection, so that no window starves it. An item that cannot
 //! be shown is left out, alone, and the log says so.
 
-use std::collections::HashMap;
-
 use activesync::Document;
 use activesync::command::sync::{CollectionAnswer, Reply, ReplyTo, Response, ServerCommand};
 use activesync::item::ItemData;
@@ -12,6 +10,7 @@ use activesync::item::email::Email;
 use activesync::status::sync as status;
 use activesync::types::ServerId as WireId;
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
 
 use super::request::Wanted;
 use super::upload::Answered;
@@ -19,9 +18,9 @@ use super::{Lane, Opening, wire_id};
 use crate::eas::command::wire_key;
 use crate::eas::convert::{self, ItemOptions, Unshapable};
 use crate::eas::dispatch::Ask;
-use crate::eas::endpoint::Answer;
+use crate::eas::endpoint::{Answer, BoxFuture};
 use crate::eas::status::Refusal;
-use crate::ids::{FolderId, ItemNumber, ServerId};
+use crate::ids::{ItemNumber, ServerId};
 use crate::ledger::Exposure;
 use crate::mailbox::{Folder, Item, MailboxError};
 use crate::recall::gate::Content;
@@ -37,10 +36,6 @@ pub(super) enum Composed {
     Nothing,
 }
 
-/// Items that were read and shaped for this answer, in case it is planned again with less room.
-type Shapes = HashMap<(FolderId, ItemNumber, u64), Shape>;
-
-#[derive(Clone)]
 enum Shape {
     Item(Box<Email>, Exposure),
     Unshapable,
@@ -49,7 +44,6 @@ enum Shape {
 /// The answer being made.
 struct Draft<'a> {
     ask: &'a Ask,
-    shapes: Shapes,
     /// Octets of content in it so far.
     octets: usize,
     contents: Vec<Content>,
@@ -63,13 +57,8 @@ pub(super) async fn compose(
     opening: &mut Opening,
 ) -> Result<Composed, Refusal> {
     plan(ask, wanted, opening).await?;
-    let mut draft = Draft {
-        ask,
-        shapes: Shapes::new(),
-        octets: 0,
-        contents: Vec::new(),
-        collections: opening.failed.clone(),
-    };
+    let mut draft =
+        Draft { ask, octets: 0, contents: Vec::new(), collections: opening.failed.clone() };
     for (lane, turn) in opening.lanes.iter().zip(&mut opening.turns) {
         if speaks(lane, turn) && !draft.collection(lane, turn).await? {
             return Ok(Composed::Again);
@@ -153,10 +142,11 @@ impl Draft<'_> {
                 self.note(turn, &item, Exposure::NEVER);
                 continue;
             }
-            match self.shape(&lane.folder, &item, &whole).await? {
+            match shape(self.ask, &lane.folder, &item, &whole).await? {
                 None => return Ok(None),
                 Some(Shape::Unshapable) => turn.isolate(item.item),
                 Some(Shape::Item(email, exposure)) => {
+                    self.octets += octets(&email);
                     self.note(turn, &item, exposure);
                     let server_id = id(turn, item.item);
                     commands.push(ServerCommand::Change {
@@ -169,6 +159,10 @@ impl Draft<'_> {
         }
         let adds = turn.plan().adds.clone();
         let before = turn.plan().len() - adds.len();
+        let shaping = adds.iter().map(|item| -> BoxFuture<'_, _> {
+            Box::pin(shape(self.ask, &lane.folder, item, &lane.options))
+        });
+        let mut shaped = stream::iter(shaping.collect::<Vec<_>>()).buffered(SHAPED_AT_ONCE);
         for (at, item) in adds.iter().enumerate() {
             if self.octets >= self.ask.desk.limits.answer_bytes_max && at > 0 {
                 self.ask.desk.engine.plan(turn, before + at).await?;
@@ -180,10 +174,12 @@ impl Draft<'_> {
                     .eq(adds[..at].iter().map(|add| add.item));
                 return Ok(same.then_some(commands));
             }
-            match self.shape(&lane.folder, item, &lane.options).await? {
+            let Some(next) = shaped.next().await else { break };
+            match next? {
                 None => return Ok(None),
                 Some(Shape::Unshapable) => turn.isolate(item.item),
                 Some(Shape::Item(email, exposure)) => {
+                    self.octets += octets(&email);
                     self.note(turn, item, exposure);
                     let server_id = id(turn, item.item);
                     commands.push(ServerCommand::Add {
@@ -195,38 +191,6 @@ impl Draft<'_> {
             }
         }
         Ok(Some(commands))
-    }
-
-    /// Reads and shapes an item. `None` when it is not any more what the plan saw.
-    async fn shape(
-        &mut self,
-        folder: &Folder,
-        item: &Item,
-        options: &ItemOptions,
-    ) -> Result<Option<Shape>, Refusal> {
-        let key = (folder.id, item.item, item.seq);
-        if let Some(shape) = self.shapes.get(&key) {
-            return Ok(Some(shape.clone()));
-        }
-        let desk = &self.ask.desk;
-        let shaped = desk.shaper.shape(&*desk.engine.store, folder, item, options).await;
-        let shape = match shaped {
-            Ok((email, exposure)) => {
-                self.octets += octets(&email);
-                Shape::Item(Box::new(email), exposure)
-            }
-            Err(Unshapable::Gone | Unshapable::Replaced) => return Ok(None),
-            Err(Unshapable::Unreadable(why)) => {
-                tracing::warn!(
-                    device = %self.ask.device.id, folder = %folder.id, item = %item.item, why,
-                    "an item cannot be shown and is left out"
-                );
-                Shape::Unshapable
-            }
-            Err(Unshapable::Mailbox(error)) => return Err(Refusal::Mailbox(error)),
-        };
-        self.shapes.insert(key, shape.clone());
-        Ok(Some(shape))
     }
 
     /// An item the phone wants whole ([MS-ASCMD] 2.2.3.63.1); a recalled one is not there.
@@ -291,6 +255,27 @@ impl Draft<'_> {
     }
 }
 
+/// Reads and shapes an item. `None` when it is not any more what the plan saw.
+async fn shape(
+    ask: &Ask,
+    folder: &Folder,
+    item: &Item,
+    options: &ItemOptions,
+) -> Result<Option<Shape>, Refusal> {
+    match ask.desk.shaper.shape(&*ask.desk.engine.store, folder, item, options).await {
+        Ok((email, exposure)) => Ok(Some(Shape::Item(Box::new(email), exposure))),
+        Err(Unshapable::Gone | Unshapable::Replaced) => Ok(None),
+        Err(Unshapable::Unreadable(why)) => {
+            tracing::warn!(
+                device = %ask.device.id, folder = %folder.id, item = %item.item, why,
+                "an item cannot be shown and is left out"
+            );
+            Ok(Some(Shape::Unshapable))
+        }
+        Err(Unshapable::Mailbox(error)) => Err(Refusal::Mailbox(error)),
+    }
+}
+
 fn id(turn: &Turn, item: ItemNumber) -> WireId {
     wire_id(ServerId { collection: turn.folder().number, item })
 }
@@ -326,5 +311,7 @@ fn octets(email: &Email) -> usize {
         + ENVELOPE_OCTETS
 }
 
+/// Items of one answer that are read and shaped at a time: the disk, the hashing and the shaping overlap.
+const SHAPED_AT_ONCE: usize = 8;
 /// What an envelope takes, about.
 const ENVELOPE_OCTETS: usize = 512;
