@@ -5,7 +5,7 @@
 //!   phone ── Email ──> state_change | draft ──> the store
 //! ```
 //!
-//! Nothing here writes or decides what may leave. The [`Exposure`] a [`Shaper`] gives back is computed from what it put into the
+//! Nothing here writes or decides what may leave. The [`Exposure`](crate::ledger::Exposure) a [`Shaper`] gives back is computed from what it put into the
 //! item, so that the ledger records what the answer holds and not what was asked for.
 
 mod change;
