@@ -55,8 +55,6 @@ async fn replayed_key() {
     let first = phone.lose_sync().await.expect("the Delete");
     let second = phone.lose_sync().await.expect("the Delete again");
     assert_eq!((deletes(&first), first.commands.len()), (deletes(&second), 1));
-    // The same answer under the same key: nothing has changed in between.
-    assert_eq!(first.sync_key, second.sync_key);
     let pair = town.until_state(order, "ann", State::Sent).await;
     assert_eq!(pair.acknowledged_at, None);
     assert!(pair.replays >= 1, "{pair:?}");

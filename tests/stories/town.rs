@@ -148,6 +148,11 @@ impl Town {
         handset
     }
 
+    /// The same phone after a restart: it finds the gateway at its new address.
+    pub(crate) fn same_phone(&self, handset: Handset) -> Handset {
+        Handset::new(Driver::new(handset.driver.phone, self.tls_line()))
+    }
+
     /// A phone fresh out of its box.
     pub(crate) fn new_phone(&self, user: &str, profile: Profile) -> Handset {
         let id: String = profile.name.chars().filter(char::is_ascii_alphanumeric).collect();

@@ -1,0 +1,104 @@
+//! Mail that people file elsewhere, delete right after, or move twice because an answer was lost.
+
+use activesync_phone::activesync::command::folder_sync::FolderType;
+use activesync_phone::activesync::command::move_items;
+use activesync_phone::activesync::status::Status;
+use activesync_phone::{Commit, Outcome, Phone, Profile, SyncAsk};
+use retract::recall::State;
+
+use super::town::{Handset, Town, deletes, folder};
+
+/// [MS-ASCMD] 2.2.3.177.10: success, and a source that is not there.
+const MOVED: Status = Status(3);
+const NO_SOURCE: Status = Status(1);
+
+/// Z-Push refuses a Delete in the first Sync after a move out of that folder, and so the mail stays.
+#[tokio::test]
+async fn a_delete_right_after_a_move() {
+    let town = Town::open().await;
+    town.mail("goes").await;
+    town.mail("stays").await;
+    town.mail("moves").await;
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let (inbox, trash) = (phone.inbox(), folder(phone.phone(), FolderType::DELETED_ITEMS));
+    phone.driver.catch_up(&trash).await.unwrap();
+    let moves = phone.id_of("moves");
+    let exchange = phone.phone().move_items(&inbox, &[&moves], &trash);
+    let Outcome::MoveItems(moved) = phone.ask(exchange).await else { panic!("not MoveItems") };
+    assert_eq!(moved.responses[0].status, Status(3));
+    let delete = Phone::delete(&phone.id_of("goes"));
+    let answer = phone.sync_with(SyncAsk::of(&inbox).with(delete)).await.expect("a new key");
+    assert!(answer.replies.iter().all(|reply| reply.status != Status(8)), "{answer:?}");
+    phone.catch_up().await;
+    let mut other = town.phone("ann", Profile::android()).await;
+    assert_eq!(other.subjects(), ["stays"]);
+    other.driver.catch_up(&trash).await.unwrap();
+    assert_eq!(other.subjects_in(&trash), ["goes", "moves"]);
+}
+
+/// The answer to a move is lost and the phone moves again: it is told the number the mail got, and there is one copy.
+#[tokio::test]
+async fn a_move_whose_answer_was_lost() {
+    let town = Town::open().await;
+    town.mail("moves").await;
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let (inbox, trash) = (phone.inbox(), folder(phone.phone(), FolderType::DELETED_ITEMS));
+    phone.driver.catch_up(&trash).await.unwrap();
+    let moves = phone.id_of("moves");
+    let exchange = phone.phone().move_items(&inbox, &[&moves], &trash);
+    let lost = phone.driver.send(&exchange).await.unwrap();
+    let lost = phone.driver.phone.clone().take(&exchange, &lost, Commit::All).unwrap();
+    let Outcome::MoveItems(lost) = lost else { panic!("not MoveItems") };
+    let again = moved(&mut phone, &inbox, &moves, &trash).await;
+    assert_eq!((again.status, &again.dst_msg_id), (MOVED, &lost.responses[0].dst_msg_id));
+    let mut other = town.phone("ann", Profile::android()).await;
+    other.driver.catch_up(&trash).await.unwrap();
+    assert_eq!(other.subjects_in(&trash), ["moves"]);
+    assert!(other.subjects().is_empty());
+}
+
+/// The recall follows a mail into the folder its reader has filed it in.
+#[tokio::test]
+async fn message_moved_by_the_user_before_recall() {
+    let town = Town::open().await;
+    town.mail("secret").await;
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let (inbox, trash) = (phone.inbox(), folder(phone.phone(), FolderType::DELETED_ITEMS));
+    phone.driver.catch_up(&trash).await.unwrap();
+    let id = phone.id_of("secret");
+    moved(&mut phone, &inbox, &id, &trash).await;
+    assert_eq!(phone.subjects_in(&trash), ["secret"]);
+    let order = town.recall("secret").await;
+    town.until_state(order, "ann", State::Queued).await;
+    let answer = phone.sync_with(SyncAsk::of(&trash)).await.expect("the Delete");
+    assert_eq!(deletes(&answer).len(), 1);
+    assert!(!phone.holds("secret"));
+    phone.sync_with(SyncAsk::of(&trash)).await;
+    phone.catch_up().await;
+    let coverage = town.until(order, |coverage| coverage.covered == coverage.pairs).await;
+    assert_eq!(coverage.pairs, 1);
+}
+
+/// A recalled mail cannot be carried to another folder.
+#[tokio::test]
+async fn a_recalled_mail_does_not_move() {
+    let town = Town::open().await;
+    town.mail("secret").await;
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let (inbox, trash) = (phone.inbox(), folder(phone.phone(), FolderType::DELETED_ITEMS));
+    phone.driver.catch_up(&trash).await.unwrap();
+    let id = phone.id_of("secret");
+    let order = town.recall("secret").await;
+    assert_eq!(moved(&mut phone, &inbox, &id, &trash).await.status, NO_SOURCE);
+    town.until_state(order, "ann", State::Queued).await;
+    phone.catch_up().await;
+    phone.driver.catch_up(&trash).await.unwrap();
+    assert!(!phone.holds("secret"));
+    town.until_state(order, "ann", State::Acknowledged).await;
+}
+
+async fn moved(phone: &mut Handset, from: &str, item: &str, to: &str) -> move_items::Moved {
+    let exchange = phone.phone().move_items(from, &[item], to);
+    let Outcome::MoveItems(response) = phone.ask(exchange).await else { panic!("not MoveItems") };
+    response.responses.into_iter().next().expect("one move, one answer")
+}
