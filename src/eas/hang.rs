@@ -37,7 +37,7 @@ impl Vigil {
 
     /// Deletions by others that were there before the wait are waited for like those that come.
     pub(in crate::eas) fn begin(&mut self, removals: &[Ring]) {
-        self.wait.handle_rings(self.desk.engine.clock.now(), removals);
+        self.wait.begin(self.desk.engine.clock.now(), removals);
     }
 
     /// Waits until there is news, or the wait is over for another reason.

@@ -39,9 +39,6 @@ pub enum Kind {
     Sync,
 }
 
-/// Rings kept for one listener until it looks; beyond that a listener is woken all the same.
-const RINGS_KEPT_MAX: usize = 64;
-
 /// The table of bells. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Bells(Arc<Mutex<Table>>);
@@ -63,9 +60,10 @@ struct Ear {
 }
 
 impl Ear {
+    /// Each ring is kept once until the listener looks, so there are at most four a folder and four more: none is ever dropped.
     fn ring(&self, ring: Ring) {
         let mut rung = self.rung.lock();
-        if !rung.contains(&ring) && rung.len() < RINGS_KEPT_MAX {
+        if !rung.contains(&ring) {
             rung.push(ring);
         }
         drop(rung);
@@ -258,5 +256,17 @@ mod tests {
         assert!(!bells.recall(DeviceId(2), FolderId(5)));
         assert!(bells.recall(DeviceId(1), FolderId(5)));
         assert_eq!(listener.rung().await, [Ring::Recall(FolderId(5))]);
+    }
+
+    #[tokio::test]
+    async fn a_recall_is_heard_after_however_many_other_rings() {
+        let bells = Bells::new();
+        let folders: Vec<FolderId> = (0..200).map(FolderId).collect();
+        let mut listener = bells.listen(DeviceId(1), Kind::Ping, &folders);
+        for folder in &folders {
+            bells.ring(*folder, Ring::Change(*folder));
+        }
+        assert!(bells.recall(DeviceId(1), FolderId(7)));
+        assert!(listener.rung().await.contains(&Ring::Recall(FolderId(7))));
     }
 }

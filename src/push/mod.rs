@@ -8,6 +8,8 @@
 //! about what a phone has. A device has at most one wait of each kind; a newer one ends the older.
 
 mod bell;
+#[doc(hidden)]
+pub mod check;
 mod wait;
 
 pub use bell::{Bells, Kind, Listener, Ring};

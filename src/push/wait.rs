@@ -62,10 +62,7 @@ impl Wait {
                 Ring::Access => return Some(Ended::Access),
                 Ring::Hierarchy => return Some(Ended::Hierarchy),
                 Ring::Arrival(folder) | Ring::Recall(folder) => push(&mut folders, folder),
-                Ring::Removal(folder) => {
-                    push(&mut self.removed, folder);
-                    self.removed_until.get_or_insert(now.after(self.limits.removals_coalesce));
-                }
+                Ring::Removal(folder) => self.removal(now, folder),
                 Ring::Change(_) => {}
             }
         }
@@ -73,6 +70,20 @@ impl Wait {
             return Some(Ended::Folders(self.with_removed(folders)));
         }
         self.handle_time(now)
+    }
+
+    /// Deletions that were there before the wait began: they are waited for like those that come.
+    pub fn begin(&mut self, now: Timestamp, removals: &[Ring]) {
+        for ring in removals {
+            if let Ring::Removal(folder) = *ring {
+                self.removal(now, folder);
+            }
+        }
+    }
+
+    fn removal(&mut self, now: Timestamp, folder: FolderId) {
+        push(&mut self.removed, folder);
+        self.removed_until.get_or_insert(now.after(self.limits.removals_coalesce));
     }
 
     /// Time has passed.
@@ -158,5 +169,13 @@ mod tests {
             Some(Ended::Access)
         );
         assert_eq!(wait().handle_rings(Timestamp(0), &[Ring::Superseded]), Some(Ended::Superseded));
+    }
+
+    #[test]
+    fn deletions_before_the_wait_end_it_at_once_where_none_are_waited_for() {
+        let limits = WaitLimits { removals_coalesce: Duration::ZERO };
+        let mut wait = Wait::until(Timestamp(60_000), limits);
+        wait.begin(Timestamp(1_000), &[Ring::Removal(F)]);
+        assert_eq!(wait.handle_time(Timestamp(1_000)), Some(Ended::Folders(vec![F])));
     }
 }

@@ -13,6 +13,8 @@
 //! commit whose collection was written by somebody else since `open` does nothing. An error of the mailbox is an error of the
 //! turn: it is never taken for an empty folder. A turn costs what changed, not what the folder holds.
 
+#[doc(hidden)]
+pub mod check;
 mod error;
 mod hierarchy;
 mod moving;

@@ -204,22 +204,28 @@ impl Planner {
                 self.plan.more = true;
                 return;
             }
-            let number = item.item.0;
-            if view.may.contains(number)
-                && !view.fenced.contains(number)
-                && self.seen.insert(number)
-            {
-                self.plan.soft_deletes.push(item.item);
-            }
+            self.leaves(item.item, view);
             // Considered no more: the floor lies above it now.
             self.position.floor_received = item.received.0;
-            self.position.floor_item = number.saturating_add(1);
+            self.position.floor_item = item.item.0.saturating_add(1);
         }
         if complete {
             self.position.floor_received = cutoff;
             self.position.floor_item = 0;
         } else {
             self.plan.more = true;
+        }
+    }
+
+    /// It left the filter window: whatever was going to be said of it, but that it is recalled, is not said.
+    fn leaves(&mut self, item: ItemNumber, view: &View) {
+        if self.seen.contains(item.0) {
+            self.plan.isolate(item);
+        }
+        let is_recalled = view.fenced.contains(item.0) || self.plan.retracts.contains(&item);
+        if view.may.contains(item.0) && !is_recalled {
+            self.seen.insert(item.0);
+            self.plan.soft_deletes.push(item);
         }
     }
 
@@ -410,5 +416,27 @@ mod tests {
         let (plan, position) = planner.finish();
         assert_eq!(plan.soft_deletes, [ItemNumber(1), ItemNumber(2)]);
         assert_eq!((position.floor_received, position.floor_item), (2500, 0));
+    }
+
+    #[test]
+    fn what_changes_while_it_leaves_the_filter_window_leaves() {
+        let mut planner = Planner::new(settled(), 2);
+        let may: RoaringBitmap = [1].into_iter().collect();
+        let view = View { held: may.clone(), may, ..View::default() };
+        let changed = Item { read: true, ..item(1, 11) };
+        let moved_here = item(2, 12);
+        let news = delta(vec![Change::Live(changed.clone()), Change::Live(moved_here.clone())], 12);
+        planner.changes(&news, &view);
+        assert_eq!(planner.room(), 0);
+        planner.age(&[changed, moved_here], true, 2500, &view);
+        let (plan, position) = planner.finish();
+        assert!(plan.more, "there was no room to look at them");
+        assert_eq!((position.cursor, position.floor_received), (12, 0));
+        let mut planner = Planner::new(settled(), 3);
+        planner.changes(&news, &view);
+        planner.age(&[item(1, 11), item(2, 12)], true, 2500, &view);
+        let (plan, _) = planner.finish();
+        assert_eq!(plan.soft_deletes, [ItemNumber(1)]);
+        assert!(plan.changes.is_empty() && plan.adds.is_empty());
     }
 }
