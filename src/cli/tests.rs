@@ -1,10 +1,73 @@
 //! What the command line takes and refuses.
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
+use http::StatusCode;
 
-use super::Cli;
+use super::{Cli, Failure};
+
+fn takes(line: &str) -> bool {
+    Cli::try_parse_from(line.split_whitespace()).is_ok()
+}
 
 #[test]
 fn the_definition_is_sound() {
     Cli::command().debug_assert();
+}
+
+#[test]
+fn every_command_is_taken() {
+    for line in [
+        "retract serve",
+        "retract --config x.toml --json user list",
+        "retract init --hostname h --domain d --data-dir /d --listen 127.0.0.1:0 --first-user none --yes",
+        "retract user add ann --address ann@x.example --password-file -",
+        "retract user policy ann strict",
+        "retract user policy ann",
+        "retract user alias ann sales@x.example --remove",
+        "retract device wipe 7 --scope full --device-id d --block-after",
+        "retract device quarantine 7",
+        "retract device clear-wipe 7",
+        "retract policy put strict --rule password_length_min=6 --rule camera_allowed=false",
+        "retract policy new-devices quarantine",
+        "retract recall --message-id <m@x> --dry-run",
+        "retract recall --message-id <m@x> --reason r --wait --timeout 5 --include-sender --confirm-count 3 --second-token t",
+        "retract coverage 1 --wait --json",
+        "retract audit verify --size 3 --root 00",
+        "retract token create soc --role viewer --days 3",
+        "retract link --name ann",
+        "retract phone 127.0.0.1:1 --plain --user ann --password-file - setup sync ping watch show",
+        "retract backup /b",
+        "retract restore /b",
+    ] {
+        assert!(takes(line), "{line}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    for line in [
+        "retract",
+        "retract recall --message-id <m@x>",
+        "retract recall --reason r",
+        "retract recall --message-id <m@x> --dry-run --wait",
+        "retract coverage",
+        "retract device wipe 7",
+        "retract audit verify --size 3",
+        "retract init --certificate c.pem",
+        "retract policy put strict --rule password",
+        "retract policy new-devices perhaps",
+        "retract phone h --user ann --plain --insecure-certificate c.pem",
+    ] {
+        assert!(!takes(line), "{line}");
+    }
+}
+
+#[test]
+fn a_refusal_has_its_exit_code() {
+    let code = |status| Failure::of(status, String::new()).code();
+    assert_eq!(code(StatusCode::NOT_FOUND), 1);
+    assert_eq!(code(StatusCode::BAD_REQUEST), 2);
+    assert_eq!(Failure::NotCovered.code(), 3);
+    assert_eq!(code(StatusCode::CONFLICT), 4);
+    assert_eq!(code(StatusCode::FORBIDDEN), 4);
 }

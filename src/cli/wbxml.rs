@@ -370,7 +370,14 @@ mod tests {
                 continue;
             }
             let octets = std::fs::read(&path).unwrap();
-            let raw = decode(&octets, InForm::Binary).unwrap();
+            let raw = match decode(&octets, InForm::Binary) {
+                Ok(raw) => raw,
+                // What was captured broken is refused in every form.
+                Err(_) => {
+                    assert!(decode(hex(&octets).as_bytes(), InForm::Auto).is_err());
+                    continue;
+                }
+            };
             for form in [hex(&octets).into_bytes(), STANDARD.encode(&octets).into_bytes()] {
                 assert_eq!(decode(&form, InForm::Auto).unwrap(), raw, "{}", path.display());
             }
