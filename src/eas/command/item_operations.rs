@@ -3,21 +3,26 @@
 //! What is fetched has no key, so it stays *sent* for ever. All of it passes the gate in one transaction; what an order covers is not
 //! found, whether the order came before the request or while the answer was made.
 
+mod schema;
+
 use activesync::command::item_operations::{
     Fetch, FetchOptions, Fetched, FileProperties, Operation, Outcome as Done, Properties, Request,
     Response, Target,
 };
 use activesync::document::Document as _;
+use activesync::http::MULTIPART;
 use activesync::item::ItemData;
-use activesync::item::body::MimeSupport;
-use activesync::status::Status;
-use activesync::status::item_operations as status;
+use activesync::item::body::{Body, BodyType, Content as BodyContent, MimeSupport};
+use activesync::multipart;
+use activesync::status::{Status, common, item_operations as status};
 use activesync::types::{Base64, ByteRange, ClassName};
 use bytes::Bytes;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::eas::convert::{AttachmentId, ItemOptions, Unshapable};
 use crate::eas::dispatch::Ask;
-use crate::eas::endpoint::Outcome;
+use crate::eas::endpoint::{Answer, Outcome, Plain};
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, ServerId};
 use crate::ledger::Exposure;
@@ -30,6 +35,8 @@ use crate::recall::gate::Content;
 const TRIES: usize = 4;
 /// Octets of one attachment, or one range of it, in an answer.
 const FILE_OCTETS_MAX: usize = 32 * 1024 * 1024;
+/// Octets of content in one answer beyond which further fetches are refused.
+const ANSWER_OCTETS_MAX: usize = 32 * 1024 * 1024;
 /// The store that mail is fetched from ([MS-ASCMD] 2.2.3.178.1).
 const MAILBOX: &str = "Mailbox";
 
@@ -50,17 +57,34 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
             emptied = Some(other_operations(ask, &request).await?);
         }
         let others = emptied.clone().unwrap_or_default();
-        let outcomes = in_order(&request, made.outcomes, others);
+        let outcomes = in_order(&request, std::mem::take(&mut made.outcomes), others);
         let response = Response { status: status::SUCCESS, outcomes };
-        if made.contents.is_empty() {
-            return Ok(ask.plain(&response).into());
-        }
-        let bytes = Bytes::from(response.encode(ask.version));
-        if let Some(released) = ask.release(bytes, made.contents).await? {
-            return Ok(ask.send(released).into());
+        if let Some(answer) = finish(ask, &response, made).await? {
+            return Ok(answer.into());
         }
     }
     Err(Refusal::Restless)
+}
+
+/// Encodes the answer, as the phone takes it, and asks the gate; `None` when something in it was fenced meanwhile.
+async fn finish(ask: &Ask, response: &Response, made: Made) -> Result<Option<Answer>, Refusal> {
+    let is_multipart = ask.query.accept_multipart;
+    let mut bytes = response.encode(ask.version);
+    if is_multipart {
+        bytes = multipart::encode(&bytes, &made.parts).ok_or(status::TOO_LARGE)?;
+    }
+    let answer = if made.contents.is_empty() {
+        Answer::plain(StatusCode::OK, Plain::without_content(bytes))
+    } else {
+        match ask.release(Bytes::from(bytes), made.contents).await? {
+            Some(released) => ask.send(released),
+            None => return Ok(None),
+        }
+    };
+    Ok(Some(match is_multipart {
+        true => answer.with(CONTENT_TYPE, HeaderValue::from_static(MULTIPART)),
+        false => answer,
+    }))
 }
 
 /// Outcomes in the order of their operations.
@@ -120,9 +144,33 @@ async fn folder(ask: &Ask, number: Option<CollectionNumber>) -> Result<Option<Fo
 struct Made {
     outcomes: Vec<Done>,
     contents: Vec<Content>,
+    /// The parts of a multipart answer, the document not counted.
+    parts: Vec<Vec<u8>>,
+    /// Octets of content so far.
+    octets: usize,
 }
 
 impl Made {
+    /// Adds a part; gives its number, the document being part 0 ([MS-ASCMD] 2.2.1.10.1).
+    fn part(&mut self, octets: Vec<u8>) -> u32 {
+        self.parts.push(octets);
+        u32::try_from(self.parts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Counts the body; in a multipart answer it travels beside the document.
+    fn body(&mut self, ask: &Ask, body: &mut Body) {
+        self.octets += body.data.as_ref().map_or(0, |data| data.as_bytes().len());
+        if !ask.query.accept_multipart {
+            return;
+        }
+        body.part = body.data.take().map(|data| {
+            self.part(match data {
+                BodyContent::Text(text) => text.into_bytes(),
+                BodyContent::Octets(octets) => octets,
+            })
+        });
+    }
+
     async fn fetch(&mut self, ask: &Ask, fetch: &Fetch) -> Result<Fetched, Refusal> {
         let mut fetched = Fetched {
             collection_id: fetch.collection_id.clone(),
@@ -153,6 +201,9 @@ impl Made {
         if fetch.store.as_deref().is_some_and(|store| !store.eq_ignore_ascii_case(MAILBOX)) {
             return Ok(Err(status::UNKNOWN_STORE));
         }
+        if self.octets > ANSWER_OCTETS_MAX {
+            return Ok(Err(status::TOO_LARGE));
+        }
         let options = fetch.options.clone().unwrap_or_default();
         match fetch.target() {
             Some(Target::Item(_, id)) => {
@@ -175,6 +226,10 @@ impl Made {
         id: Option<ServerId>,
         options: &FetchOptions,
     ) -> Result<Result<Properties, Status>, Refusal> {
+        let parts = &options.body_part_preferences;
+        if parts.iter().any(|wish| wish.body_type != BodyType::Html) {
+            return Ok(Err(common::BODY_PART_PREFERENCE_TYPE_NOT_SUPPORTED));
+        }
         let Some((folder, item)) = find(ask, id).await? else { return Ok(Err(status::NOT_FOUND)) };
         let wanted = ItemOptions {
             body_preferences: options.body_preferences.clone(),
@@ -185,7 +240,16 @@ impl Made {
         };
         let desk = &ask.desk;
         match desk.shaper.shape(&*desk.engine.store, &folder, &item, &wanted).await {
-            Ok((email, exposure)) => {
+            Ok((mut email, mut exposure)) => {
+                if let Some(schema) = &options.schema {
+                    email = schema::only(email, schema);
+                    if email.body.is_none() && email.body_parts.is_empty() {
+                        exposure = Exposure::HEADER;
+                    }
+                }
+                if let Some(body) = &mut email.body {
+                    self.body(ask, body);
+                }
                 self.contents.push(content(&folder, &item, exposure | Exposure::FETCHED));
                 let data = ItemData::from(email);
                 Ok(Ok(Properties { item: Some(data), ..Properties::default() }))
@@ -206,10 +270,14 @@ impl Made {
         let Some((folder, item)) = find(ask, Some(id.item)).await? else {
             return Ok(Err(status::INVALID_ATTACHMENT));
         };
-        let (_, raw) = match ask.desk.engine.store.read(folder.id, item.item).await {
+        let (found, raw) = match ask.desk.engine.store.read(folder.id, item.item).await {
             Err(MailboxError::NoSuchItem) => return Ok(Err(status::INVALID_ATTACHMENT)),
             read => read?,
         };
+        if found.identity != item.identity {
+            // A draft that was replaced: the gate would be asked for another message than the one that leaves.
+            return Ok(Err(status::INVALID_ATTACHMENT));
+        }
         let file = ask.desk.shaper.work(raw, move |raw| Ok(take_out(raw, id.index))).await;
         let Ok(Some((content_type, octets))) = file else {
             return Ok(Err(status::INVALID_ATTACHMENT));
@@ -223,7 +291,13 @@ impl Made {
             }
         }
         match cut(octets, content_type, options) {
-            Ok(file) => {
+            Ok(mut file) => {
+                let data = file.data.take().map(|data| data.0).unwrap_or_default();
+                self.octets += data.len();
+                match ask.query.accept_multipart {
+                    true => file.part = Some(self.part(data)),
+                    false => file.data = Some(Base64(data)),
+                }
                 let exposure = Exposure::ATTACHMENT | Exposure::FETCHED;
                 self.contents.push(content(&folder, &item, exposure));
                 Ok(Ok(Properties { file, item: None }))

@@ -11,6 +11,7 @@ use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::gateway::{NotSubmitted, Submission};
 use crate::eas::status::Refusal;
 use crate::ids::{IdentityId, OrderId};
+use crate::mailbox::MailboxError;
 use crate::message::compose::{Sender, Unsendable, prepare};
 use crate::message::{self, Identity, Message};
 use crate::recall;
@@ -21,6 +22,8 @@ const REFERENCES_MAX: usize = 50;
 const ATTACHED_MAX: usize = 20;
 /// Identities of one Message-ID that are looked up at most.
 const IDENTITIES_MAX: usize = 20;
+/// The template that restricts nothing ([MS-ASRM] 2.2.2.18).
+const NO_RESTRICTION: &str = "00000000-0000-0000-0000-000000000000";
 
 /// Who sends: the user, whatever the phone wrote.
 pub(in crate::eas) fn sender(ask: &Ask) -> Sender {
@@ -36,6 +39,20 @@ pub(in crate::eas) fn new_message_id(ask: &Ask) -> String {
     }
     let domain = ask.user.address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
     format!("{}@{domain}", database::hex(&random))
+}
+
+/// There is one account, which has no id, and no rights management ([MS-ASCMD] 2.2.3.3, [MS-ASRM] 2.2.2.18).
+pub(in crate::eas) fn check_letter(
+    account_id: Option<&str>,
+    template_id: Option<&str>,
+) -> Result<(), Refusal> {
+    if account_id.is_some_and(|id| !id.is_empty()) {
+        return Err(Refusal::Status(common::INVALID_ACCOUNT_ID));
+    }
+    match template_id {
+        None | Some("" | NO_RESTRICTION) => Ok(()),
+        Some(_) => Err(Refusal::Status(common::IRM_FEATURE_DISABLED)),
+    }
 }
 
 /// Sends mail as a phone made it. Success is an answer without a document ([MS-ASCMD] 2.2.1.17.2).
@@ -63,7 +80,10 @@ pub(in crate::eas) async fn send(
     };
     match outgoing.submit(submission).await {
         Ok(()) => Ok(Answer::empty(http::StatusCode::OK).into()),
-        Err(NotSubmitted::Full) => Err(Refusal::Mailbox(crate::mailbox::MailboxError::Full)),
+        // [MS-ASCMD] 2.2.2: SendQuotaExceeded; without a Status the phone sends it for ever.
+        Err(NotSubmitted::Full) => Err(Refusal::Status(common::SEND_QUOTA_EXCEEDED)),
+        // Our own trouble: the phone comes again, with the same ClientId.
+        Err(NotSubmitted::Ours(why)) => Err(Refusal::Mailbox(MailboxError::Down(why))),
         // [MS-ASCMD] 2.2.2: MailSubmissionFailed.
         Err(error) => {
             tracing::warn!(device = %ask.device.id, %error, "mail was not taken");

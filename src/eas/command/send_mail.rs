@@ -1,7 +1,6 @@
 //! SendMail ([MS-ASCMD] 2.2.1.17): a mail as the phone made it, sent once however often its ClientId comes.
 
 use activesync::command::send_mail::Request;
-use activesync::status::common;
 
 use super::mail;
 use crate::eas::dispatch::Ask;
@@ -11,11 +10,6 @@ use crate::eas::status::Refusal;
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let request: Request = ask.decode()?;
-    if request.account_id.is_some() {
-        return Err(Refusal::Status(common::INVALID_ACCOUNT_ID));
-    }
-    if request.template_id.is_some() {
-        return Err(Refusal::Status(common::IRM_FEATURE_DISABLED));
-    }
+    mail::check_letter(request.account_id.as_deref(), request.template_id.as_deref())?;
     mail::send(ask, &request.client_id, &request.mime, request.save_in_sent_items).await
 }

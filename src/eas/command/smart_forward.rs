@@ -3,7 +3,8 @@
 use activesync::command::smart_forward::Request;
 use activesync::status::common;
 
-use super::smart_reply::{Smart, Verb};
+use super::mail;
+use super::smart_reply::{Original, Smart, Verb};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
 use crate::eas::status::Refusal;
@@ -11,22 +12,18 @@ use crate::eas::status::Refusal;
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let request: Request = ask.decode()?;
+    let source = Original::find(ask, &request.source).await?;
+    // Forwardees are for appointments, of which there are none here.
     if request.is_contradictory() {
-        return Err(Refusal::Status(common::INVALID_SMART_FORWARD_PARAMETERS));
+        return Err(Refusal::Status(common::INVALID_MIME_BODY_COMBINATION));
     }
-    if request.account_id.is_some() {
-        return Err(Refusal::Status(common::INVALID_ACCOUNT_ID));
-    }
-    if request.template_id.is_some() {
-        return Err(Refusal::Status(common::IRM_FEATURE_DISABLED));
-    }
-    // Forwardees without a mail are for appointments, of which there are none here.
     let Some(mime) = &request.mime else {
         return Err(Refusal::Status(common::INVALID_SMART_FORWARD_PARAMETERS));
     };
+    mail::check_letter(request.account_id.as_deref(), request.template_id.as_deref())?;
     let smart = Smart {
         client_id: &request.client_id,
-        source: &request.source,
+        source,
         mime,
         replace_mime: request.replace_mime,
         save_in_sent: request.save_in_sent_items,

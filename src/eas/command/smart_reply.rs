@@ -3,37 +3,86 @@
 use activesync::command::smart_reply::{Request, Source, SourceItem};
 use activesync::status::common;
 use activesync::types::ClientId;
+use bytes::Bytes;
 use roaring::RoaringBitmap;
 
 use super::mail;
+use crate::audit::{self, Event};
 use crate::database::Tx;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
 use crate::eas::status::Refusal;
-use crate::ids::ServerId;
+use crate::ids::{CollectionNumber, ItemNumber, ServerId};
 use crate::ledger::{Exposure, Place, holding};
 use crate::mailbox::{Folder, Item, MailboxError, StateChange};
-use crate::message::Message;
 use crate::message::compose::{Unsendable, smart_forward, smart_reply};
+use crate::message::{Address, Message};
 
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let request: Request = ask.decode()?;
-    if request.account_id.is_some() {
-        return Err(Refusal::Status(common::INVALID_ACCOUNT_ID));
-    }
-    if request.template_id.is_some() {
-        return Err(Refusal::Status(common::IRM_FEATURE_DISABLED));
-    }
+    let source = Original::find(ask, &request.source).await?;
+    mail::check_letter(request.account_id.as_deref(), request.template_id.as_deref())?;
     let smart = Smart {
         client_id: &request.client_id,
-        source: &request.source,
+        source,
         mime: &request.mime,
         replace_mime: request.replace_mime,
         save_in_sent: request.save_in_sent_items,
         verb: Verb::Reply,
     };
     smart.carry_out(ask).await
+}
+
+/// The mail that is answered or forwarded.
+pub(super) struct Original {
+    folder: Folder,
+    item: Item,
+}
+
+impl Original {
+    /// Finds it. That it is recalled is said before anything else that may be wrong with the request: most other refusals make apps
+    /// send the mail whole from their own copy.
+    pub(super) async fn find(ask: &Ask, source: &Source) -> Result<Original, Refusal> {
+        let id = source_id(source)?;
+        let engine = &ask.desk.engine;
+        let folder = match engine.store.folder(ask.device.mailbox, id.collection).await {
+            Err(MailboxError::NoSuchFolder) => return Err(Refusal::Status(common::ITEM_NOT_FOUND)),
+            folder => folder?,
+        };
+        must_not_be_recalled(ask, &folder, id.item).await?;
+        if source.instance_id.is_some() {
+            // [MS-ASCMD] 2.2.2: a mail has no occurrences.
+            return Err(Refusal::Status(common::NO_RECURRENCE_IN_CALENDAR));
+        }
+        let Some(item) = engine.store.items(folder.id, &[id.item]).await?.into_iter().next() else {
+            return Err(missing(ask, &folder, id.item).await);
+        };
+        Ok(Original { folder, item })
+    }
+}
+
+/// [MS-ASCMD] 2.2.2: InvalidIDs, where no item could ever have that name.
+fn source_id(source: &Source) -> Result<ServerId, Refusal> {
+    let id = match &source.item {
+        SourceItem::Item { folder_id, item_id } => {
+            let folder = CollectionNumber::parse(folder_id.as_str());
+            ServerId::parse(item_id.as_str()).filter(|id| Some(id.collection) == folder)
+        }
+        SourceItem::Found(long_id) => ServerId::parse(long_id.as_str()),
+    };
+    id.ok_or(Refusal::Status(common::INVALID_IDS))
+}
+
+async fn must_not_be_recalled(ask: &Ask, folder: &Folder, item: ItemNumber) -> Result<(), Refusal> {
+    let recalled = ask.desk.engine.is_recalled(folder.mailbox, folder.id, item).await?;
+    if recalled { Err(Refusal::Status(mail::SOURCE_IS_RECALLED)) } else { Ok(()) }
+}
+
+/// Not there; or taken out by a recall since it was asked for.
+async fn missing(ask: &Ask, folder: &Folder, item: ItemNumber) -> Refusal {
+    let recalled = must_not_be_recalled(ask, folder, item).await;
+    recalled.err().unwrap_or(Refusal::Status(common::ITEM_NOT_FOUND))
 }
 
 /// What is done to the source.
@@ -45,10 +94,19 @@ pub(super) enum Verb {
     Forward,
 }
 
+impl Verb {
+    fn name(self) -> &'static str {
+        match self {
+            Verb::Reply => "reply",
+            Verb::Forward => "forward",
+        }
+    }
+}
+
 /// A reply or a forward.
 pub(super) struct Smart<'a> {
     pub(super) client_id: &'a ClientId,
-    pub(super) source: &'a Source,
+    pub(super) source: Original,
     pub(super) mime: &'a [u8],
     pub(super) replace_mime: bool,
     pub(super) save_in_sent: bool,
@@ -57,45 +115,13 @@ pub(super) struct Smart<'a> {
 
 impl Smart<'_> {
     pub(super) async fn carry_out(&self, ask: &Ask) -> Result<Outcome, Refusal> {
-        if self.source.instance_id.is_some() {
-            // [MS-ASCMD] 2.2.2: a mail has no occurrences.
-            return Err(Refusal::Status(common::NO_RECURRENCE_IN_CALENDAR));
-        }
-        let id = self.source_id()?;
-        let engine = &ask.desk.engine;
-        let folder = match engine.store.folder(ask.device.mailbox, id.collection).await {
-            Err(MailboxError::NoSuchFolder) => return Err(Refusal::Status(common::ITEM_NOT_FOUND)),
-            folder => folder?,
-        };
-        // The vault has it: "not found" would make apps send the mail whole from their own copy.
-        self.must_not_be_recalled(ask, &folder, id).await?;
-        let Some(item) = engine.store.items(folder.id, &[id.item]).await?.into_iter().next() else {
-            return Err(Refusal::Status(common::ITEM_NOT_FOUND));
-        };
-        let mime = self.merged(ask, &folder, &item).await?;
-        self.book(ask, &folder, &item).await?;
-        self.must_not_be_recalled(ask, &folder, id).await?;
+        let Original { folder, item } = &self.source;
+        let mime = self.merged(ask, folder, item).await?;
+        self.book(ask, folder, item).await?;
+        must_not_be_recalled(ask, folder, item.item).await?;
         let sent = mail::send(ask, self.client_id, &mime, self.save_in_sent).await?;
-        self.mark(ask, &folder, &item).await?;
+        self.mark(ask, folder, item).await?;
         Ok(sent)
-    }
-
-    fn source_id(&self) -> Result<ServerId, Refusal> {
-        let text = match &self.source.item {
-            SourceItem::Item { item_id, .. } => item_id.as_str(),
-            SourceItem::Found(long_id) => long_id.as_str(),
-        };
-        ServerId::parse(text).ok_or(Refusal::Status(common::ITEM_NOT_FOUND))
-    }
-
-    async fn must_not_be_recalled(
-        &self,
-        ask: &Ask,
-        folder: &Folder,
-        id: ServerId,
-    ) -> Result<(), Refusal> {
-        let recalled = ask.desk.engine.is_recalled(folder.mailbox, folder.id, id.item).await?;
-        if recalled { Err(Refusal::Status(mail::SOURCE_IS_RECALLED)) } else { Ok(()) }
     }
 
     /// The mail with the original in it; as it is where the phone put the original in itself (ReplaceMime).
@@ -104,15 +130,19 @@ impl Smart<'_> {
             return Ok(self.mime.to_vec());
         }
         let (_, raw) = match ask.desk.engine.store.read(folder.id, item.item).await {
-            Err(MailboxError::NoSuchItem) => return Err(Refusal::Status(common::ITEM_NOT_FOUND)),
+            Err(MailboxError::NoSuchItem) => return Err(missing(ask, folder, item.item).await),
             read => read?,
         };
+        let (verb, mime) = (self.verb, self.mime.to_vec());
+        let merging = ask.desk.shaper.work(raw, move |raw| {
+            let original = Message::parse(raw)?;
+            Ok(match verb {
+                Verb::Reply => smart_reply(&mime, &original),
+                Verb::Forward => smart_forward(&mime, &original),
+            })
+        });
         let failed = Refusal::Status(common::MESSAGE_REPLY_FAILED);
-        let Ok(original) = Message::parse(raw) else { return Err(failed) };
-        let merged = match self.verb {
-            Verb::Reply => smart_reply(self.mime, &original),
-            Verb::Forward => smart_forward(self.mime, &original),
-        };
+        let Ok(merged) = merging.await else { return Err(failed) };
         merged.map_err(|why| match why {
             Unsendable::NotMime => Refusal::Status(common::INVALID_MIME),
             Unsendable::TooLarge(_) => Refusal::Status(common::ATTACHMENT_IS_TOO_LARGE),
@@ -130,9 +160,18 @@ impl Smart<'_> {
             folder: folder.id,
             item: item.item,
         };
+        let now = ask.desk.engine.clock.now();
+        let event = Event::new("mail.acted")
+            .id("device", place.device)
+            .id("identity", item.identity)
+            .id("folder", place.folder)
+            .id("item", item.item)
+            .text("verb", self.verb.name())
+            .personal("recipients", named(self.mime));
         let job = move |tx: &Tx<'_>| {
             crate::ledger::note_copy(tx, copy)?;
-            holding::expose(tx, place, Exposure::ACTED, &items)
+            holding::expose(tx, place, Exposure::ACTED, &items)?;
+            audit::note(tx, now, &event).map(drop)
         };
         Ok(ask.desk.engine.database.write(job).await?)
     }
@@ -141,7 +180,7 @@ impl Smart<'_> {
     async fn mark(&self, ask: &Ask, folder: &Folder, item: &Item) -> Result<(), Refusal> {
         let verb = match self.verb {
             Verb::Forward => VERB_FORWARD,
-            Verb::Reply if recipients(self.mime) > 1 => VERB_REPLY_ALL,
+            Verb::Reply if recipients(self.mime).len() > 1 => VERB_REPLY_ALL,
             Verb::Reply => VERB_REPLY,
         };
         let at = ask.desk.engine.clock.now();
@@ -156,11 +195,20 @@ impl Smart<'_> {
     }
 }
 
-fn recipients(mime: &[u8]) -> usize {
-    let parsed = Message::parse(bytes::Bytes::copy_from_slice(mime));
-    parsed.map_or(0, |message| message.to().len() + message.cc().len())
+/// Whom a mail of a phone goes to.
+fn recipients(mime: &[u8]) -> Vec<Address> {
+    let Ok(message) = Message::parse(Bytes::copy_from_slice(mime)) else { return Vec::new() };
+    [message.to(), message.cc(), message.bcc()].concat()
 }
 
+/// The same as text, for the audit.
+fn named(mime: &[u8]) -> String {
+    let named = recipients(mime).into_iter().take(RECIPIENTS_NAMED_MAX);
+    named.map(|recipient| recipient.address).collect::<Vec<_>>().join(", ")
+}
+
+/// Recipients named in one entry of the audit.
+const RECIPIENTS_NAMED_MAX: usize = 50;
 const VERB_REPLY: u8 = 1;
 const VERB_REPLY_ALL: u8 = 2;
 const VERB_FORWARD: u8 = 3;

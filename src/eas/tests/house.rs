@@ -15,6 +15,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use tempfile::TempDir;
 
+use crate::audit;
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Bodies, Database, Options, Tx};
 use crate::delivery::{Outbox, OutboxSettings, Postman};
@@ -24,9 +25,10 @@ use crate::eas::{
     Place, Rooms, Waiting,
 };
 use crate::ids::{DeviceId, FolderId, ItemNumber, MailboxId, UserId};
-use crate::ledger::Books;
+use crate::ledger::{self, Books, Exposure};
 use crate::mailbox::embedded::Embedded;
-use crate::mailbox::{Arrival, Folder, FolderEvent, FolderEventKind, FolderKind, Mailbox};
+use crate::mailbox::{Arrival, Cursor, Folder, FolderEvent, FolderEventKind, FolderKind, Mailbox};
+use crate::policy::Policies;
 use crate::push::{Bells, Ring};
 use crate::recall::gate::FenceBoard;
 use crate::recall::{self, Actor, OrderRequest, Recall, retraction};
@@ -45,6 +47,7 @@ pub(super) struct House {
     pub(super) clock: Clock,
     pub(super) recall: Recall,
     pub(super) outbox: Outbox,
+    pub(super) policies: Policies,
     pub(super) mailbox: MailboxId,
     pub(super) connection: ConnectionId,
     _dir: TempDir,
@@ -101,12 +104,13 @@ impl House {
         let recall = Recall::new(database, clock.clone(), rooms, recall::Limits::default());
         let postman = Postman::new(store.clone(), directory.clone(), "mail.a.example");
         let outbox = Outbox::new(postman, None, OutboxSettings::default());
+        let policies = Policies::new(engine.database.clone(), clock.clone(), Arc::new(|_| ()));
         let gateway = Gateway::new(Rooms {
             engine: engine.clone(),
             bells: bells.clone(),
             directory,
             admission: Arc::new(Everybody),
-            policies: None,
+            policies: Some(policies.clone()),
             outgoing: Some(Arc::new(outbox.clone())),
             discovery: None,
             limits,
@@ -120,6 +124,7 @@ impl House {
             clock,
             recall,
             outbox,
+            policies,
             mailbox,
             connection,
             _dir: dir,
@@ -234,6 +239,41 @@ impl House {
         );
         let arrival = Arrival { received: self.clock.now(), ..Arrival::default() };
         self.store.append(folder, Bytes::from(raw), arrival).await.unwrap()
+    }
+
+    /// A mail with these header lines and body arrives.
+    pub(super) async fn raw(&self, raw: &str) -> ItemNumber {
+        self.clock.advance(Duration::from_secs(1));
+        let arrival = Arrival { received: self.clock.now(), ..Arrival::default() };
+        let raw = Bytes::from(raw.replace('\n', "\r\n"));
+        self.store.append(self.inbox_folder().await, raw, arrival).await.unwrap()
+    }
+
+    /// Everything in a standard folder, oldest first.
+    pub(super) async fn lying_in(&self, kind: FolderKind) -> Vec<String> {
+        let folder = self.folder_of_kind(kind).await.id;
+        let delta = self.store.changes_since(folder, Cursor(0), 999).await.unwrap();
+        let mut mails = Vec::new();
+        for change in delta.changes {
+            if let Ok((_, raw)) = self.store.read(folder, change.item()).await {
+                mails.push(String::from_utf8(raw.to_vec()).unwrap());
+            }
+        }
+        mails
+    }
+
+    /// What the phone was ever given of an item of the Inbox.
+    pub(super) async fn exposure(&self, folder: FolderId, item: ItemNumber) -> Exposure {
+        let place = ledger::Place { device: DeviceId(1), folder };
+        let job = move |tx: &Tx<'_>| ledger::held(tx, place, item);
+        self.engine.database.read(job).await.unwrap().exposure
+    }
+
+    /// How many entries of the audit are of this kind.
+    pub(super) async fn audited(&self, kind: &'static str) -> usize {
+        let entries = |tx: &Tx<'_>| audit::newest(tx, None, 999, None);
+        let entries = self.engine.database.read(entries).await.unwrap();
+        entries.iter().filter(|entry| format!("{entry:?}").contains(kind)).count()
     }
 
     /// Another client deletes a mail for good.

@@ -3,7 +3,10 @@
 mod folders;
 mod house;
 mod mail;
+mod moves;
+mod operations;
 mod ping;
+mod send;
 mod session;
 mod sync;
 mod uploads;

@@ -1,0 +1,196 @@
+//! SendMail, SmartReply, SmartForward: sent once, in the user's name, and never with a recalled mail in them.
+
+use activesync::command::{CommandName, send_mail, smart_forward, smart_reply};
+use activesync::status::Status;
+use activesync::types::{ClientId, CollectionId, LongId, ServerId};
+use activesync::{Document, ProtocolVersion};
+use smart_reply::{Source, SourceItem};
+
+use super::house::*;
+use crate::ids::ItemNumber;
+use crate::ledger::Exposure;
+use crate::mailbox::{FolderKind, Mailbox};
+
+const NEW: &str = "To: bob@b.example\nSubject: Re: one\n\nI agree.\n";
+
+fn mail(client_id: &str, mime: &str) -> send_mail::Request {
+    send_mail::Request {
+        client_id: ClientId::new(client_id).unwrap(),
+        account_id: None,
+        save_in_sent_items: true,
+        mime: mime.as_bytes().to_vec(),
+        template_id: None,
+    }
+}
+
+fn source(item: ItemNumber) -> Source {
+    let item = SourceItem::Item {
+        folder_id: CollectionId::new(INBOX).unwrap(),
+        item_id: ServerId::new(format!("{INBOX}:{item}")).unwrap(),
+    };
+    Source { item, instance_id: None }
+}
+
+fn reply(client_id: &str, source: Source) -> smart_reply::Request {
+    smart_reply::Request {
+        client_id: ClientId::new(client_id).unwrap(),
+        source,
+        account_id: None,
+        save_in_sent_items: true,
+        replace_mime: false,
+        mime: NEW.as_bytes().to_vec(),
+        template_id: None,
+    }
+}
+
+fn forward(client_id: &str, source: Source) -> smart_forward::Request {
+    smart_forward::Request {
+        client_id: ClientId::new(client_id).unwrap(),
+        source,
+        account_id: None,
+        save_in_sent_items: true,
+        replace_mime: false,
+        forwardees: Vec::new(),
+        body: None,
+        mime: Some(NEW.as_bytes().to_vec()),
+        template_id: None,
+    }
+}
+
+/// The Status of the answer; none when it has no document, which is success.
+async fn status<D: Document>(house: &House, command: CommandName, request: &D) -> Option<u16> {
+    let seen = house.send(command, request.encode(V)).await;
+    assert_eq!(seen.status, 200);
+    if seen.body.is_empty() {
+        return None;
+    }
+    let Status(status) = match command {
+        CommandName::SendMail => seen.read::<send_mail::Response>().status,
+        CommandName::SmartReply => seen.read::<smart_reply::Response>().status,
+        _ => seen.read::<smart_forward::Response>().status,
+    };
+    Some(status)
+}
+
+async fn send(house: &House, request: &send_mail::Request) -> Option<u16> {
+    status(house, CommandName::SendMail, request).await
+}
+
+#[tokio::test]
+async fn a_mail_is_sent_once_however_often_it_is_asked_for() {
+    let house = House::new().await;
+    let request =
+        mail("1", "From: boss@b.example\nTo: ann@a.example\nBcc: x@b.example\nSubject: s\n\nhi\n");
+    assert_eq!(send(&house, &request).await, None);
+    assert_eq!(send(&house, &request).await, None, "the answer was lost, and it is told the same");
+    let sent = house.lying_in(FolderKind::SentItems).await;
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].contains("<ann@a.example>") && !sent[0].contains("boss"), "{}", sent[0]);
+    assert!(!sent[0].contains("x@b.example"), "nobody sees a Bcc");
+    assert!(sent[0].contains("Message-ID:") && sent[0].contains("Date:"));
+    house.outbox.run_due().await.unwrap();
+    let arrived = house.lying_in(FolderKind::Inbox).await;
+    // A note about x, whom nothing reaches from here, quotes the same subject.
+    let is_it = |mail: &&String| mail.contains("Subject: s\r\n") && !mail.contains("x@b.example");
+    assert_eq!(arrived.iter().filter(is_it).count(), 1);
+    let other = send_mail::Request { save_in_sent_items: false, ..mail("2", NEW) };
+    assert_eq!(send(&house, &other).await, None);
+    assert_eq!(house.lying_in(FolderKind::SentItems).await.len(), 1, "no copy was wanted");
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_has_its_status() {
+    let house = House::new().await;
+    assert_eq!(send(&house, &mail("1", "no header")).await, Some(107));
+    assert_eq!(send(&house, &mail("2", "Subject: x\n\nhi\n")).await, Some(119));
+    assert_eq!(send(&house, &mail("3", "To: Jane\n\nhi\n")).await, Some(183));
+    let account = send_mail::Request { account_id: Some("9".into()), ..mail("4", NEW) };
+    assert_eq!(send(&house, &account).await, Some(166));
+    let template = send_mail::Request { template_id: Some("t".into()), ..mail("5", NEW) };
+    assert_eq!(send(&house, &template).await, Some(168));
+    assert!(house.lying_in(FolderKind::SentItems).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_reply_quotes_and_a_forward_carries_the_original() {
+    let house = House::new().await;
+    let item = house.mail("one").await;
+    let folder = house.inbox_folder().await;
+    let request = reply("r", source(item));
+    assert_eq!(status(&house, CommandName::SmartReply, &request).await, None);
+    assert_eq!(house.store.items(folder, &[item]).await.unwrap()[0].verb, 1);
+    assert!(house.exposure(folder, item).await.contains(Exposure::ACTED));
+    let sent = house.lying_in(FolderKind::SentItems).await;
+    assert!(sent[0].contains("> The body of one."), "{}", sent[0]);
+    assert!(sent[0].contains("In-Reply-To: <one@b.example>"));
+    assert_eq!(house.audited("mail.acted").await, 1);
+    let request = forward("f", source(item));
+    assert_eq!(status(&house, CommandName::SmartForward, &request).await, None);
+    assert_eq!(house.store.items(folder, &[item]).await.unwrap()[0].verb, 3);
+    assert!(house.lying_in(FolderKind::SentItems).await[1].contains("The body of one."));
+    let all = smart_reply::Request {
+        mime: b"To: bob@b.example, eve@b.example\nSubject: x\n\nhi\n".to_vec(),
+        replace_mime: true,
+        ..reply("a", source(item))
+    };
+    assert_eq!(status(&house, CommandName::SmartReply, &all).await, None);
+    assert_eq!(house.store.items(folder, &[item]).await.unwrap()[0].verb, 2);
+    assert!(!house.lying_in(FolderKind::SentItems).await[2].contains("The body of one."));
+}
+
+#[tokio::test]
+async fn a_missing_original_is_150_and_an_impossible_one_106() {
+    let house = House::new().await;
+    let item = house.mail("one").await;
+    let gone = reply("1", source(ItemNumber(item.0 + 1)));
+    assert_eq!(status(&house, CommandName::SmartReply, &gone).await, Some(150));
+    let odd = SourceItem::Found(LongId::new("x").unwrap());
+    let odd = forward("2", Source { item: odd, instance_id: None });
+    assert_eq!(status(&house, CommandName::SmartForward, &odd).await, Some(106));
+    let found = SourceItem::Found(LongId::new(format!("{INBOX}:{item}")).unwrap());
+    let found = forward("3", Source { item: found, instance_id: None });
+    assert_eq!(status(&house, CommandName::SmartForward, &found).await, None);
+    let series =
+        Source { instance_id: Some(activesync::types::DateTime::from_ms(0)), ..source(item) };
+    assert_eq!(status(&house, CommandName::SmartReply, &reply("4", series)).await, Some(146));
+}
+
+#[tokio::test]
+async fn a_recalled_original_is_117_before_and_after_it_is_taken_out_and_on_a_retry() {
+    let house = House::new().await;
+    let item = house.mail("one").await;
+    house.catch_up(house.begin().await).await;
+    house.fences("one").await;
+    for _ in 0..2 {
+        let request = reply("r", source(item));
+        assert_eq!(status(&house, CommandName::SmartReply, &request).await, Some(117));
+        let request = forward("f", source(item));
+        assert_eq!(status(&house, CommandName::SmartForward, &request).await, Some(117));
+        // Whatever else is wrong with the request.
+        let odd = smart_forward::Request { account_id: Some("9".into()), ..request };
+        assert_eq!(status(&house, CommandName::SmartForward, &odd).await, Some(117));
+        let instance_id = Some(activesync::types::DateTime::from_ms(0));
+        let odd = reply("i", Source { instance_id, ..source(item) });
+        assert_eq!(status(&house, CommandName::SmartReply, &odd).await, Some(117));
+        house.recall.work_off().await.unwrap();
+    }
+    let folder = house.inbox_folder().await;
+    assert!(house.store.items(folder, &[item]).await.unwrap().is_empty(), "it was taken out");
+    assert!(house.lying_in(FolderKind::SentItems).await.is_empty());
+    let old = reply("r", source(item)).encode(ProtocolVersion::V14_0);
+    let seen = house.give(house.incoming(CommandName::SmartReply, "14.0", old)).await;
+    assert_eq!(seen.status, 200);
+    assert!(seen.body.windows(3).any(|octets| octets == b"117"));
+}
+
+#[tokio::test]
+async fn a_mail_that_refers_to_a_recalled_one_is_sent_and_noted() {
+    let house = House::new().await;
+    house.mail("one").await;
+    house.catch_up(house.begin().await).await;
+    house.recalls("one").await;
+    let request = mail("1", "To: bob@b.example\nReferences: <one@b.example>\nSubject: x\n\nhi\n");
+    assert_eq!(send(&house, &request).await, None);
+    assert_eq!(house.lying_in(FolderKind::SentItems).await.len(), 1);
+    assert_eq!(house.audited("mail.refers_to_recalled").await, 1);
+}
