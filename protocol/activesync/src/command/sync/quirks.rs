@@ -101,6 +101,15 @@ fn containers_come_empty() {
 }
 
 #[test]
+fn a_supported_property_that_the_version_does_not_have_is_passed_over() {
+    // RTFTruncation (0x1A), which no version has, and Class (0x10), which all have.
+    let body =
+        b"\x03\x01\x6A\x00\x45\x5C\x4F\x4B\x030\0\x01\x52\x039\0\x01\x60\x1A\x10\x01\x01\x01\x01";
+    let request = Request::decode(ProtocolVersion::V14_1, body).unwrap();
+    assert_eq!(request.collections[0].supported, Some(vec![CLASS]));
+}
+
+#[test]
 fn an_empty_server_id_is_an_item_nobody_has() {
     let one = collection(|e| e.container(COMMANDS, |e| e.container(FETCH, |e| e.empty(SERVER_ID))));
     assert_eq!(one.unwrap().commands, [ClientCommand::Fetch(ServerId::default())]);

@@ -6,7 +6,7 @@
 
 use wbxml::Tag;
 
-use crate::code_pages::{air_sync as tags, air_sync_base as base, email2, rights_management};
+use crate::code_pages::{self, air_sync as tags, air_sync_base as base, email2, rights_management};
 use crate::command::sync::CLIENT_COMMANDS_MAX;
 use crate::document::Document;
 use crate::element::{Cursor, Order, Result};
@@ -299,11 +299,13 @@ fn rank(tag: Tag) -> u8 {
     }
 }
 
-/// The bare tags in `Supported`.
+/// The bare tags in `Supported`; one that the spoken version does not have names nothing and is passed over.
 fn read_supported(cursor: &mut Cursor<'_>) -> Result<Vec<Tag>> {
     let mut supported = Vec::new();
     while let Some(tag) = cursor.next_child_any_version()? {
-        supported.push(tag);
+        if code_pages::versions(tag).contain(cursor.version()) {
+            supported.push(tag);
+        }
         cursor.skip()?;
     }
     Ok(supported)
