@@ -1,12 +1,17 @@
 //! Stories: what people with phones would see, told over real sockets on a gateway of the test's own.
 
+mod a_full_disk;
 mod a_phone_that_sleeps;
 mod asked_after_a_recall;
+mod in_flight;
+mod mail_from_python;
+mod mail_that_is_sent;
 mod mail_that_moves;
 mod mail_that_never_comes;
 mod mail_that_vanishes;
 mod mail_that_will_not_go;
 mod no_more_than_asked;
+mod nonsense;
 mod post;
 mod put_back;
 mod state_from_a_backup;

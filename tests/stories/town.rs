@@ -34,6 +34,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const SHORT_S: u32 = 1;
 /// A heartbeat nobody waits the end of.
 pub(crate) const LONG_S: u32 = 600;
+/// What recall has for itself on a full disk: 2 MiB.
+const BALLAST_BYTES: u64 = 2 << 20;
 /// Status of a Ping that found nothing, and of one that found something ([MS-ASCMD] 2.2.3.177.11).
 pub(crate) const NOTHING: Status = Status(1);
 pub(crate) const CHANGES: Status = Status(2);
@@ -228,7 +230,9 @@ fn config(data_dir: &Path) -> Config {
 }
 
 async fn start(config: &Config, clock: &Clock, pages_max: Option<u32>) -> Server {
-    let database = Options { pages_max, ..Options::quick(clock) };
+    // Where room is short, recall has some of its own.
+    let ballast_bytes = if pages_max.is_some() { BALLAST_BYTES } else { 0 };
+    let database = Options { pages_max, ballast_bytes, ..Options::quick(clock) };
     let opening = Opening { database, sign_in: directory::Settings::quick(), ..Opening::default() };
     Server::start(config, clock.clone(), opening).await.unwrap()
 }

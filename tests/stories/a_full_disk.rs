@@ -1,0 +1,87 @@
+//! The disk is full: mail is refused clearly, phones are told to come again, recall still works, and everything recovers by itself.
+
+use activesync_phone::{Profile, SyncAsk, Waits};
+use retract::clock::Clock;
+use retract::database::{self, Database, Error};
+use retract::recall::State;
+
+use super::post;
+use super::town::{Town, raw};
+
+/// Pages of 4 kB the database may have at most, ballast included: some 8 MB.
+const PAGES_MAX: u32 = 2_048;
+/// One filling row.
+const ROW_OCTETS: usize = 64 << 10;
+/// More orders than that, too.
+const ORDERS_MAX: usize = 1_000;
+/// More mails than what is left of the pages can hold.
+const MAILS_MAX: usize = 500;
+
+#[tokio::test]
+async fn it_refuses_and_recovers() {
+    let town = Town::with(Clock::system(), Some(PAGES_MAX), |_| {}).await;
+    town.mail("secret").await;
+    town.mail("other").await;
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let database = town.server.house.database.clone();
+    let rows = fill(&database).await;
+    // Mail stays with the server that sent it.
+    let refused = post_until_refused(&town).await;
+    assert!(refused.starts_with('4'), "{refused}");
+    // Recall works on its ballast.
+    let order = town.recall("secret").await;
+    town.until_state(order, "ann", State::Queued).await;
+    for number in 0.. {
+        assert!(number < ORDERS_MAX, "the ballast is never needed");
+        town.recall(&format!("never seen {number}").replace(' ', "-")).await;
+        if database.is_full() {
+            break;
+        }
+    }
+    // The phone is told that there is no room, not that its mail is gone; and no answer gives it the recalled mail.
+    let exchange = phone.phone().sync(&[SyncAsk::of(&phone.inbox())], Waits::No);
+    let answer = phone.driver.send(&exchange).await.unwrap();
+    assert!(matches!(answer.status, 503 | 507), "{}", answer.status);
+    // Room comes back.
+    empty(&database, rows).await;
+    town.mail("late").await;
+    phone.catch_up().await;
+    phone.sync().await;
+    assert!(phone.holds("late") && phone.holds("other") && !phone.holds("secret"));
+    town.until_state(order, "ann", State::Acknowledged).await;
+}
+
+/// Writes until nothing more fits; gives the number of rows.
+async fn fill(database: &Database) -> usize {
+    let mut octets = ROW_OCTETS;
+    let mut rows = 0;
+    loop {
+        let (name, filling) = (format!("filling-{rows}"), "x".repeat(octets));
+        let job = move |tx: &database::Tx<'_>| database::set_meta(tx, &name, &filling);
+        match database.write(job).await {
+            Ok(()) => rows += 1,
+            Err(Error::Full) if octets > 1 => octets /= 4,
+            Err(Error::Full) => return rows,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A few mails still find room in pages that are not full; gives the reply to the first that does not.
+async fn post_until_refused(town: &Town) -> String {
+    for number in 0..MAILS_MAX {
+        let mail = raw(&format!("{number}"), "Is there room?\r\n");
+        let told = post::deliver(town.lmtp(), &["ben@a.example"], &mail).await;
+        if !told[0].starts_with("250") {
+            return told[0].clone();
+        }
+    }
+    panic!("the disk is never full");
+}
+
+async fn empty(database: &Database, rows: usize) {
+    let job = move |tx: &database::Tx<'_>| {
+        (0..rows).try_for_each(|row| database::clear_meta(tx, &format!("filling-{row}")))
+    };
+    database.write_first(job).await.unwrap();
+}
