@@ -2,8 +2,9 @@
 
 use activesync_phone::Profile;
 use activesync_phone::activesync::status::Status;
+use activesync_phone::driver::Driver;
 
-use super::town::{CHANGES, LONG_S, Town, adds};
+use super::town::{CHANGES, Handset, LONG_S, Town, adds};
 
 /// SOGo stops at the first window when one answer of the first sync is lost.
 #[tokio::test]
@@ -34,6 +35,18 @@ async fn the_cold_mailbox() {
     let town = town.restart().await;
     let phone = town.phone("ann", Profile::ios()).await;
     assert_eq!(phone.subjects(), ["migrated"]);
+}
+
+/// The same gateway behind a reverse proxy that ends TLS: plain HTTP on loopback.
+#[tokio::test]
+async fn behind_a_reverse_proxy() {
+    let town = Town::open().await;
+    town.mail("one").await;
+    let phone = town.new_phone("ann", Profile::ios()).driver.phone;
+    let mut phone = Handset::new(Driver::new(phone, town.plain_line()));
+    phone.driver.set_up().await.unwrap();
+    phone.catch_up().await;
+    assert_eq!(phone.subjects(), ["one"]);
 }
 
 /// Push is on without anybody asking for it: a Ping waits for minutes and is answered when mail comes.

@@ -1,9 +1,10 @@
 //! "I deleted it, and it is still there." What makes mail stay on phones with other servers, and not with this one.
 
+use activesync_phone::activesync::command::folder_sync::FolderType;
 use activesync_phone::{Phone, Profile, SyncAsk};
-use retract::recall::State;
+use retract::recall::{ReasonCode, State};
 
-use super::town::{Town, adds, deletes};
+use super::town::{Town, adds, deletes, folder};
 
 /// The ghost of Syncroton: the answer with the Delete is lost, and the Delete never comes again.
 #[tokio::test]
@@ -91,4 +92,47 @@ async fn half_an_answer_was_stored() {
     phone.catch_up().await;
     assert_eq!(phone.subjects().len(), 1);
     assert!(!phone.holds(&stored[0]));
+}
+
+/// The phone dropped it when it left the window, and said so by its key: there is nothing left to delete.
+#[tokio::test]
+async fn a_mail_that_the_phone_dropped_itself() {
+    let town = Town::on_a_manual_clock().await;
+    town.mail("old").await;
+    let mut phone = town.phone("ann", Profile::android()).await;
+    let inbox = phone.inbox();
+    phone.driver.phone.cache.collections.get_mut(&inbox).unwrap().filter = Some(2);
+    town.clock.advance(std::time::Duration::from_secs(4 * 24 * 60 * 60));
+    phone.catch_up().await;
+    assert!(!phone.holds("old"));
+    let order = town.recall("old").await;
+    let pair = town.until_state(order, "ann", State::Acknowledged).await;
+    assert_eq!(pair.reason, Some(ReasonCode::RemovedEarlier));
+    assert!(phone.sync().await.is_none(), "nothing is owed");
+}
+
+/// An answer is lost, and the phone asks again with something new to say: both are done, each once.
+#[tokio::test]
+async fn deleted_while_the_line_was_bad() {
+    let town = Town::open().await;
+    for name in ["one", "two", "three"] {
+        town.mail(name).await;
+    }
+    let mut phone = town.phone("ann", Profile::android()).await;
+    let (inbox, trash) = (phone.inbox(), folder(phone.phone(), FolderType::DELETED_ITEMS));
+    let first = SyncAsk::of(&inbox).with(Phone::delete(&phone.id_of("one")));
+    phone.lose(first.clone()).await.expect("a new key");
+    let both = first.with(Phone::delete(&phone.id_of("two")));
+    phone.lose(both.clone()).await.expect("a new key");
+    phone.sync_with(both).await.expect("a new key");
+    for name in ["one", "two"] {
+        let id = phone.id_of(name);
+        phone.driver.phone.cache.collections.get_mut(&inbox).unwrap().items.remove(&id);
+    }
+    phone.catch_up().await;
+    assert_eq!(phone.subjects(), ["three"]);
+    let mut other = town.phone("ann", Profile::ios()).await;
+    assert_eq!(other.subjects(), ["three"]);
+    other.driver.catch_up(&trash).await.unwrap();
+    assert_eq!(other.subjects_in(&trash), ["one", "two"]);
 }
