@@ -20,6 +20,7 @@ use retract::ids::{DeviceId, FolderId, ItemNumber};
 use retract::ledger::{self, Place};
 use retract::recall::State;
 
+use super::phones::Held;
 use super::world::World;
 
 /// How many rounds of syncing all phones may need to come to rest.
@@ -32,10 +33,10 @@ impl World {
             self.check_books(index);
         }
         self.check_orders();
-        if self.steps % 8 == 0 {
+        if self.steps.is_multiple_of(8) {
             self.check_store(false);
         }
-        if self.steps % 40 == 0 {
+        if self.steps.is_multiple_of(40) {
             self.check_audit();
         }
     }
@@ -106,12 +107,7 @@ impl World {
     }
 
     /// A restored phone has shown an old key: what it may hold again is not acknowledged any more.
-    pub(super) fn check_reopened(
-        &mut self,
-        index: usize,
-        folder: &str,
-        before: &[(String, String, u32)],
-    ) {
+    pub(super) fn check_reopened(&mut self, index: usize, folder: &str, before: &[Held]) {
         let Some(device) = self.device(index) else { return };
         for order in self.orders.clone().into_iter().filter(|order| order.open) {
             let held = before.iter().any(|(of, _, number)| of == folder && *number == order.number);
@@ -189,7 +185,7 @@ impl World {
                 assert!(count <= most, "mail {number} is there {count} times, not {most}");
                 let withdrawn = self.is_covered(number, user);
                 if withdrawn && at_the_end {
-                    assert_eq!(count, 0, "recalled mail {number} is still there");
+                    assert_eq!(count, 0, "recalled mail {number} is still with user {user}; {:?}", self.orders);
                 }
                 let is_settled =
                     at_the_end || (!ordered.contains(&number) && mail.sender.is_none());
@@ -206,7 +202,7 @@ impl World {
     }
 
     fn check_audit(&self) {
-        let report = self.life().read(|tx| audit::verify(tx));
+        let report = self.life().read(audit::verify);
         assert!(report.first_bad.is_none(), "the audit: {:?}", report.first_bad);
     }
 
@@ -252,7 +248,7 @@ impl World {
     }
 
     /// What a round of syncing would change.
-    fn quiet(&self) -> Vec<(Vec<(String, String, u32)>, Vec<String>)> {
+    fn quiet(&self) -> Vec<(Vec<Held>, Vec<String>)> {
         let state = self.handsets.iter().map(|handset| {
             let collections = handset.phone.cache.collections.values();
             let keys = collections.filter_map(|c| c.key.as_ref().map(ToString::to_string));

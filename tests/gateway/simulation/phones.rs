@@ -24,6 +24,9 @@ use super::world::{USERS, World, number_in};
 use crate::house::{PASSWORD, incoming, keep_response};
 use crate::random::Random;
 
+/// A mail in a cache: folder, ServerId, number.
+pub(super) type Held = (String, String, u32);
+
 type Wait = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// A device in somebody's hand.
@@ -49,16 +52,16 @@ impl Handset {
     /// A few phones for every user.
     pub(super) fn some(random: &mut Random) -> Vec<Handset> {
         let mut handsets = Vec::new();
-        for user in 0..USERS.len() {
+        for (user, name) in USERS.iter().enumerate() {
             for at in 0..2 + random.index(2) {
                 let families = Profile::families();
                 let mut profile = random.pick(&families).expect("there are families").clone();
                 profile.window_size = 1 + u32::try_from(random.below(8)).expect("small");
                 profile.keeps_deleted = random.once_in(8);
-                let name = format!("{}PHONE{at}", USERS[user].to_uppercase());
+                let wire = format!("{}PHONE{at}", name.to_uppercase());
                 handsets.push(Handset {
                     is_honest: !profile.keeps_deleted,
-                    phone: Phone::new(profile, USERS[user], PASSWORD, &name),
+                    phone: Phone::new(profile, name, PASSWORD, &wire),
                     user,
                     stale: BTreeSet::new(),
                     backup: None,
@@ -89,7 +92,7 @@ impl Handset {
     }
 
     /// The mails it holds in its folders: folder, ServerId, number.
-    pub(super) fn holds(&self) -> Vec<(String, String, u32)> {
+    pub(super) fn holds(&self) -> Vec<Held> {
         let items = self.phone.cache.items();
         items
             .map(|(folder, id, item)| {
@@ -642,7 +645,7 @@ impl World {
         exchange: &Exchange,
         response: Option<sync::Response>,
         commit: Commit,
-        before: &[(String, String, u32)],
+        before: &[Held],
     ) {
         if commit != Commit::All {
             return self.handsets[index].lost(exchange);
@@ -664,26 +667,24 @@ impl World {
                 handset.unsure.remove(&folder);
             }
             for reply in answer.replies.iter().filter(|reply| reply.to == ReplyTo::Add) {
-                let Some(id) = reply.server_id.clone().filter(|_| reply.status == Status(1)) else {
-                    continue;
-                };
-                let user = handset.user;
-                if let Some(place) = self.place_of(user, id.as_str()) {
-                    let is_live = self.live(place.0).contains(&place.1);
-                    if is_live {
-                        let number = self.name(place.0, place.1);
-                        let subject = Some(format!("mk{number}x draft"));
-                        let email = Email { subject, read: Some(true), ..Email::default() };
-                        let item =
-                            CachedItem { email, fetched_body: None, attachments: Vec::new() };
-                        let cache = &mut self.handsets[index].phone.cache;
-                        let collection = cache.collections.entry(folder.clone()).or_default();
-                        collection.items.entry(id.to_string()).or_insert(item);
-                    }
-                }
-                break;
+                let id = reply.server_id.as_ref().filter(|_| reply.status == Status(1));
+                id.into_iter().for_each(|id| self.files_draft(index, &folder, id.as_str()));
             }
         }
+    }
+
+    /// A draft the phone wrote has its number now: the app files it, if it is still there.
+    fn files_draft(&mut self, index: usize, folder: &str, id: &str) {
+        let Some(place) = self.place_of(self.handsets[index].user, id) else { return };
+        if !self.live(place.0).contains(&place.1) {
+            return;
+        }
+        let subject = Some(format!("mk{}x draft", self.name(place.0, place.1)));
+        let email = Email { subject, read: Some(true), ..Email::default() };
+        let item = CachedItem { email, fetched_body: None, attachments: Vec::new() };
+        let cache = &mut self.handsets[index].phone.cache;
+        let collection = cache.collections.entry(folder.to_owned()).or_default();
+        collection.items.entry(id.to_owned()).or_insert(item);
     }
 
     /// The folder and item a ServerId names.
