@@ -39,8 +39,9 @@ pub fn bind_late(
     now: Timestamp,
 ) -> Result<bool, Error> {
     let fenced = tables::fenced(tx, identity, mailbox)?;
-    if let Some(order) = fenced {
-        tables::reopen_pair(tx, order, identity, mailbox)?;
+    if fenced.is_some() {
+        // Every order over it, not the first alone: that one may be cancelled before the worker comes.
+        tables::reopen_pairs(tx, identity, mailbox)?;
     }
     let orders = standing_over(tx, identity, mailbox, now)?;
     for order in &orders {

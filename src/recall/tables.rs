@@ -240,14 +240,13 @@ pub(super) fn put_off(tx: &Tx<'_>, pair: &PairRow, until: Timestamp) -> Result<(
     tx.execute(PUT_OFF, params![pair.identity, pair.mailbox, pair.order, until]).map(drop)
 }
 
-/// A pair that was done meets another copy: what is in the store is to be looked at again.
-pub(super) fn reopen_pair(
+/// Pairs that were done meet another copy: what is in the store is to be looked at again, for every order.
+pub(super) fn reopen_pairs(
     tx: &Tx<'_>,
-    order: OrderId,
     identity: IdentityId,
     mailbox: MailboxId,
 ) -> Result<(), Error> {
-    tx.execute(REOPEN_PAIR, params![identity, mailbox, order]).map(drop)
+    tx.execute(REOPEN_PAIRS, params![identity, mailbox]).map(drop)
 }
 
 /// The pairs of an order.
@@ -517,8 +516,8 @@ const SET_STEP: &str = "UPDATE pairs SET step = ?4, not_before = 0, tries = 0 \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3";
 const PUT_OFF: &str = "UPDATE pairs SET not_before = ?4, tries = tries + 1 \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3";
-const REOPEN_PAIR: &str = "UPDATE pairs SET step = 2, not_before = 0, tries = 0 \
-    WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3 AND step = 3";
+const REOPEN_PAIRS: &str = "UPDATE pairs SET step = 2, not_before = 0, tries = 0 \
+    WHERE identity_id = ?1 AND mailbox_id = ?2 AND is_fenced = 1 AND step = 3";
 const PAIRS: &str = select_pair!("WHERE order_id = ?1 ORDER BY mailbox_id, identity_id LIMIT ?2");
 const LIFT_PAIRS: &str = "UPDATE pairs SET is_fenced = 0, step = 4, not_before = 0, tries = 0 \
     WHERE order_id = ?1 AND is_fenced = 1";

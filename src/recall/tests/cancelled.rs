@@ -88,3 +88,18 @@ async fn a_cancelled_copy_is_owed_no_delete_and_does_not_stand() {
     house.recall.work_off().await.unwrap();
     assert_eq!(house.live("m").await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_late_copy_under_two_orders_goes_though_the_first_is_cancelled_before_the_worker_comes() {
+    let house = House::new().await;
+    let raw = mail("m", "x");
+    house.delivers(2, FolderKind::Inbox, &raw).await;
+    let first = house.orders("m").await;
+    house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    assert!(house.live("m").await.is_empty());
+    house.delivers(2, FolderKind::Inbox, &raw).await;
+    house.recall.cancel(first, admin("root")).await.unwrap();
+    house.recall.work_off().await.unwrap();
+    assert!(house.live("m").await.is_empty(), "the second order covers it");
+}

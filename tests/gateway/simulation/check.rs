@@ -185,7 +185,11 @@ impl World {
                 assert!(count <= most, "mail {number} is there {count} times, not {most}");
                 let withdrawn = self.is_covered(number, user);
                 if withdrawn && at_the_end {
-                    assert_eq!(count, 0, "recalled mail {number} is still with user {user}; {:?}", self.orders);
+                    assert_eq!(
+                        count, 0,
+                        "recalled mail {number} is still with user {user}; {:?}",
+                        self.orders
+                    );
                 }
                 let is_settled =
                     at_the_end || (!ordered.contains(&number) && mail.sender.is_none());
