@@ -80,22 +80,6 @@ pub struct Phones {
     pub connections_max: usize,
     /// Connections of one address at most; proxies are exempt.
     pub connections_per_ip_max: usize,
-    /// Whether devices that cannot or will not provision may sync.
-    pub allow_non_provisionable: bool,
-    /// What becomes of a device that nobody has seen before: `allow`, `quarantine` or `block`.
-    pub new_devices: NewDevices,
-}
-
-/// What becomes of a new device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NewDevices {
-    /// It syncs.
-    Allow,
-    /// It waits for an operator.
-    Quarantine,
-    /// It is refused.
-    Block,
 }
 
 impl Default for Phones {
@@ -109,8 +93,6 @@ impl Default for Phones {
             body_bytes_max: 50 * 1024 * 1024,
             connections_max: 60_000,
             connections_per_ip_max: 1_000,
-            allow_non_provisionable: false,
-            new_devices: NewDevices::Allow,
         }
     }
 }

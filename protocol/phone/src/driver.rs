@@ -100,6 +100,12 @@ impl Driver {
         self.listener = Some(listener);
     }
 
+    /// Calls another server from now on, such as the same one on a new port.
+    pub fn set_server(&mut self, server: Server) {
+        self.server = server;
+        self.connection = None;
+    }
+
     /// Sends a request on the open connection, or on a new one; takes nothing in.
     pub async fn send(&mut self, exchange: &Exchange) -> io::Result<HttpAnswer> {
         let mut connection = match self.connection.take().filter(Connection::is_open) {
