@@ -81,7 +81,7 @@ async fn settle(house: &House, number: usize, mails: usize) -> Result<(Arc<Devic
         };
         device::meet(tx, &introduction, now)
     };
-    let met = house.database.write(meet).await.map_err(|e: retract::database::Error| e)?;
+    let met = house.database.write(meet).await?;
     Ok((Arc::new(met.context("too many devices")?), folder))
 }
 
