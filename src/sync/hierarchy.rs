@@ -318,7 +318,12 @@ fn settle(
     if !matches!(verdict, Verdict::Current(Some(_)) | Verdict::Sibling(_)) {
         return Ok(());
     }
-    for folder in ledger::folders_of(tx, device.id)? {
+    // A mail that the device moved may lie in a folder that it never synced.
+    let mut folders = ledger::folders_of(tx, device.id)?;
+    folders.extend(retraction::folders_due(tx, device.id)?);
+    folders.sort_unstable();
+    folders.dedup();
+    for folder in folders {
         if hierarchy.folders.iter().all(|told| told.folder != folder.0) {
             retraction::folder_gone(tx, device.id, folder, hierarchy.proven_seq(), now)?;
             ledger::forget_collection(tx, Place { device: device.id, folder: FolderId(folder.0) })?;
