@@ -136,7 +136,9 @@ impl World {
         let users: BTreeSet<usize> = match self.mails.get(&number) {
             Some(mail) => {
                 let here = |(user, presence): (&usize, &super::world::Presence)| {
-                    (presence.accepted > 0 && !presence.deleted).then_some(*user)
+                    // What comes from the outbox may not have come yet.
+                    let came = mail.sender.is_none_or(|sender| sender == *user);
+                    (came && presence.accepted > 0 && !presence.deleted).then_some(*user)
                 };
                 mail.at.iter().filter_map(here).collect()
             }

@@ -37,6 +37,8 @@ pub(super) struct Handset {
     pub(super) is_honest: bool,
     /// Folders whose cache came out of a backup and has not been synced since.
     pub(super) stale: BTreeSet<String>,
+    /// Whether it ever came back from a backup.
+    pub(super) was_restored: bool,
     backup: Option<Phone>,
     connection: u64,
     /// Folders of which an answer was lost: what was said there may or may not count.
@@ -64,6 +66,7 @@ impl Handset {
                     phone: Phone::new(profile, name, PASSWORD, &wire),
                     user,
                     stale: BTreeSet::new(),
+                    was_restored: false,
                     backup: None,
                     connection: 1 + random.below(1 << 32),
                     unsure: BTreeSet::new(),
@@ -193,6 +196,7 @@ impl World {
             Some(backup) => {
                 handset.hang_up();
                 handset.phone = backup;
+                handset.was_restored = true;
                 handset.pending.clear();
                 handset.unsure.extend(handset.phone.cache.collections.keys().cloned());
                 handset.stale = handset.phone.cache.collections.keys().cloned().collect();
@@ -440,7 +444,7 @@ impl World {
         assert!(!(told && refused), "a recalled mail was forwarded");
         // The copy in Sent Items, and the one of the recipient, which the outbox brings later.
         self.accepted(number, user, told && !self.is_dying());
-        self.accepted(number, to, told && !self.is_dying());
+        self.will_come(number, to, told && !self.is_dying());
     }
 
     /// Sends a request and takes the answer as fate has it.

@@ -188,18 +188,23 @@ impl World {
 
     /// A mail was accepted for a user, or may have been.
     pub(super) fn accepted(&mut self, number: u32, user: usize, certain: bool) {
-        let presence = self.mails.entry(number).or_default().at.entry(user).or_default();
-        if certain {
-            presence.accepted += 1;
-        } else {
-            presence.perhaps += 1;
-        }
+        self.will_come(number, user, certain);
         let now = self.clock.now();
         for order in &mut self.orders {
             let stands = order.open && order.number == number && now <= order.stands_until;
             if stands && certain {
                 order.users.insert(user);
             }
+        }
+    }
+
+    /// A mail will come to a user, or may; whether an order that stands today covers it, its arrival decides.
+    pub(super) fn will_come(&mut self, number: u32, user: usize, certain: bool) {
+        let presence = self.mails.entry(number).or_default().at.entry(user).or_default();
+        if certain {
+            presence.accepted += 1;
+        } else {
+            presence.perhaps += 1;
         }
     }
 
