@@ -169,7 +169,10 @@ impl Town {
 
     pub(crate) async fn order(&self, request: OrderRequest) -> OrderId {
         let request = OrderRequest { reason: "sent to the wrong people".to_owned(), ..request };
-        self.server.house.recall.order(request, admin(), None).await.unwrap()
+        let order = self.server.house.recall.order(request, admin(), None).await.unwrap();
+        // What follows from the order has been done once: the story goes on in a known place however busy the machine is.
+        self.server.house.recall.work_off().await.unwrap();
+        order
     }
 
     /// The report once `holds` is true of it.
