@@ -143,6 +143,11 @@ impl Collection {
         Ok(Some(collection))
     }
 
+    /// The version of the row as it stands; 0 while there is none.
+    pub fn stored_version(tx: &Tx<'_>, place: Place) -> Result<u64, Error> {
+        Ok(tables::collection_version(tx, place)?.unwrap_or(0))
+    }
+
     /// What the judge of keys needs.
     pub fn known(&self) -> Known {
         Known {

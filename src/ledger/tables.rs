@@ -128,6 +128,14 @@ pub(super) fn collection(tx: &Tx<'_>, place: Place) -> Result<Option<Collection>
     })
 }
 
+pub(super) fn collection_version(tx: &Tx<'_>, place: Place) -> Result<Option<u64>, Error> {
+    tx.one(
+        "SELECT version FROM collections WHERE device_id = ?1 AND folder_id = ?2",
+        params![place.device, place.folder],
+        |row| row.get(0),
+    )
+}
+
 pub(super) fn insert_collection(tx: &Tx<'_>, c: &Collection) -> Result<bool, Error> {
     let (seq, tag) = split(c.proven);
     let rows = tx.execute(

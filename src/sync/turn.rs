@@ -381,7 +381,7 @@ impl Work {
     fn write(&self, tx: &Tx<'_>, now: Timestamp) -> Result<(), Refused> {
         let mut collection = self.collection.clone();
         let place = collection.place;
-        let version = Collection::load(tx, place)?.map_or(0, |stored| stored.version);
+        let version = Collection::stored_version(tx, place)?;
         if version != self.loaded_version {
             return Err(Refused::Again);
         }
