@@ -234,6 +234,8 @@ impl Life {
         self.show();
         if self.driver.phone.profile.opens_mail {
             self.open_mail(&inbox).await?;
+            // Marking it read is a Sync too: its answer may have brought what the demo waits for.
+            self.show();
         }
         match self.driver.wait(&[&inbox], HEARTBEAT_S).await? {
             Waited::News(_) | Waited::Hierarchy | Waited::Quiet => Ok(()),
