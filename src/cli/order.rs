@@ -226,15 +226,20 @@ fn report(event: &[u8]) -> Option<Value> {
 /// A dry run, for people.
 fn foreseen(run: &Value) -> String {
     let text = |name| show::text(run, name);
-    let mut lines = vec![format!(
-        "{} copies in {} mailboxes would be taken back; {} devices, {} were sent something of it, {} marked it read, {} answered or forwarded it",
-        text("copies"),
-        text("mailboxes"),
-        text("devices"),
-        text("devices_exposed"),
-        text("devices_read"),
-        text("devices_acted"),
-    )];
+    let mut lines = vec![
+        format!(
+            "would take back {} in {}",
+            counted(&run["copies"], "copy", "copies"),
+            counted(&run["mailboxes"], "mailbox", "mailboxes")
+        ),
+        format!(
+            "of {}, {} were sent something of it, {} marked it read, {} answered or forwarded it",
+            counted(&run["devices"], "device", "devices"),
+            text("devices_exposed"),
+            text("devices_read"),
+            text("devices_acted"),
+        ),
+    ];
     if run["is_unseen"] == true {
         lines.push(
             "Nothing is known under this Message-ID: the order would stand for it.".to_owned(),
@@ -254,7 +259,7 @@ fn foreseen(run: &Value) -> String {
             covered,
         ]
     });
-    lines.push(String::new());
+    lines.push("\nWhat bears this Message-ID".to_owned());
     lines.push(show::table(&["BODY", "FROM", "COPIES", "COVERED"], bodies.collect()));
     let mut rows = Vec::new();
     for recipient in show::rows(run, "recipients") {
@@ -275,8 +280,10 @@ fn foreseen(run: &Value) -> String {
             rows.push(vec![who[0].clone(), who[1].clone(), name, chips, seen]);
         }
     }
-    lines.push(String::new());
+    lines.push("\nWhom it would concern".to_owned());
+    let legend = (!rows.is_empty()).then(|| EXPOSURE_LEGEND.to_owned());
     lines.push(show::table(&["RECIPIENT", "VERDICT", "DEVICE", "EXPOSURE", "LAST SEEN"], rows));
+    lines.extend(legend);
     for outside in show::rows(run, "outside").filter_map(Value::as_str) {
         lines.push(format!("outside our reach: {}", show::printable(outside)));
     }
@@ -306,13 +313,7 @@ fn told(id: i64, report: &Value) -> String {
         format!("T1 recalled   {}", show::time(order, "recalled_at")),
         format!("T2 fence      {}", show::time(order, "fenced_at")),
     ];
-    for (name, percent) in
-        [("to_50_percent_ms", 50), ("to_90_percent_ms", 90), ("to_100_percent_ms", 100)]
-    {
-        let ms =
-            report[name].as_u64().map_or_else(|| "not yet".to_owned(), |ms| format!("{ms} ms"));
-        lines.push(format!("{:<13} {ms}", format!("to {percent} %")));
-    }
+    lines.extend(paces(report));
     let rows = show::rows(report, "devices").map(|pair| {
         let text = |name| show::text(pair, name);
         vec![
@@ -340,13 +341,67 @@ fn told(id: i64, report: &Value) -> String {
         "ACKNOWLEDGED",
         "KEY",
     ];
-    lines.push(String::new());
-    lines.push(show::table(&headings, rows.collect()));
+    let rows: Vec<Vec<String>> = rows.collect();
+    lines.push("\nDevices".to_owned());
+    let legend = (!rows.is_empty()).then(|| EXPOSURE_LEGEND.to_owned());
+    lines.push(show::table(&headings, rows));
+    lines.extend(legend);
     let rows = show::rows(report, "recipients")
         .map(|view| ["recipient", "result", "devices"].map(|name| show::text(view, name)).to_vec());
-    lines.push(String::new());
+    lines.push("\nRecipients".to_owned());
     lines.push(show::table(&["RECIPIENT", "RESULT", "DEVICES"], rows.collect()));
     lines.push(String::new());
     lines.push(show::text(report, "cannot_know"));
     lines.join("\n")
+}
+
+/// How long it took until so many of the devices were covered; nothing where no device is concerned.
+fn paces(report: &Value) -> Vec<String> {
+    if report["pairs"] == 0 {
+        return Vec::new();
+    }
+    let pace = |(name, percent): (&str, u32)| {
+        let ms =
+            report[name].as_u64().map_or_else(|| "not yet".to_owned(), |ms| format!("{ms} ms"));
+        format!("{:<13} {ms}", format!("to {percent} %"))
+    };
+    [("to_50_percent_ms", 50), ("to_90_percent_ms", 90), ("to_100_percent_ms", 100)]
+        .map(pace)
+        .to_vec()
+}
+
+fn counted(number: &Value, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// What the chips mean (`Exposure::chips`).
+const EXPOSURE_LEGEND: &str = "exposure: N nothing, H headers, B% part of the body, B body, A attachment, S search result, F fetched, \
+     R marked read, M moved, X answered or forwarded, O aged out";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_about_nobody_names_no_pace() {
+        let report = json!({
+            "order": { "state": "open" }, "sender_line": "Nobody here has received it", "covered": 0, "pairs": 0, "percent": 100.0,
+            "read_claimed": 0, "acted": 0, "devices": [], "recipients": [], "cannot_know": "whether a person looked",
+        });
+        let told = told(1, &report);
+        assert!(!told.contains("not yet") && !told.contains("exposure:"), "{told}");
+        assert!(told.contains("\nDevices\nnone\n"), "{told}");
+    }
+
+    #[test]
+    fn a_dry_run_counts_as_people_do() {
+        let run = json!({ "copies": 1, "mailboxes": 1, "devices": 2, "devices_exposed": 1, "devices_read": 0, "devices_acted": 0,
+            "recipients": [{ "recipient": "ann@example.org", "verdict": "withdraw", "devices": [{ "exposure": "H B" }] }] });
+        let told = foreseen(&run);
+        assert!(
+            told.starts_with("would take back 1 copy in 1 mailbox\nof 2 devices, 1 were sent"),
+            "{told}"
+        );
+        assert!(told.contains("H headers"), "{told}");
+    }
 }
