@@ -2,6 +2,7 @@
 //!
 //! A directive that waits goes out in whatever answer the device gets here, before anything else; the books say so first.
 
+use activesync::ProtocolVersion;
 use activesync::command::CommandName;
 use activesync::command::provision::{
     POLICY_TYPE_WBXML, PolicyDocument, PolicyRequest, PolicyResponse, Quantity, Request, Response,
@@ -14,6 +15,7 @@ use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{BoxFuture, Outcome};
 use crate::eas::gateway::{Admission, Admitted, Asks};
 use crate::eas::status::Refusal;
+use crate::ledger::Device;
 use crate::policy::{
     Acknowledged, Asking, Begun, Compliance, Description, Offer, Policies, Rules, Verdict,
     WipeAnswer, WipeKind, is_unprovisionable,
@@ -25,7 +27,7 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let mut response = match wipe_said(&request) {
         Some((kind, said)) => wiped(ask, kind, said).await?,
         None => match &request.policy {
-            Some(policy) => policy_phase(ask, policy).await?,
+            Some(policy) => policy_phase(ask, policy, request.device_information.is_some()).await?,
             None => waiting(ask).await?,
         },
     };
@@ -84,21 +86,32 @@ fn with_directive(mut response: Response, kind: Option<WipeKind>) -> Response {
     response
 }
 
-async fn policy_phase(ask: &Ask, request: &PolicyRequest) -> Result<Response, Refusal> {
+async fn policy_phase(
+    ask: &Ask,
+    request: &PolicyRequest,
+    describes_itself: bool,
+) -> Result<Response, Refusal> {
     let Some(policies) = &ask.desk.policies else {
         return Ok(said(request, policy_status::NO_POLICY));
     };
     match request.status {
-        None => begin(ask, policies, request).await,
+        None => begin(ask, policies, request, describes_itself).await,
         Some(applied) => acknowledge(ask, policies, request, applied).await,
     }
 }
 
-/// The first phase: the policy, under a temporary key.
+/// Whether the device has never said what it is, here or in Settings.
+fn is_unknown(device: &Device) -> bool {
+    device.model.is_empty() && device.os.is_empty() && device.friendly_name.is_empty()
+}
+
+/// The first phase: the policy, under a temporary key. From 14.1 on a device says in it what it is ([MS-ASPROV] 2.2.2.53); one that
+/// has said so before is not asked again.
 async fn begin(
     ask: &Ask,
     policies: &Policies,
     request: &PolicyRequest,
+    describes_itself: bool,
 ) -> Result<Response, Refusal> {
     // A wipe is fetched by whatever type of policy is asked for.
     if let Some(kind) = policies.directive(ask.device.id).await? {
@@ -106,6 +119,9 @@ async fn begin(
     }
     if request.policy_type != POLICY_TYPE_WBXML {
         return Ok(said(request, policy_status::UNKNOWN_POLICY_TYPE));
+    }
+    if ask.version >= ProtocolVersion::V14_1 && !describes_itself && is_unknown(&ask.device) {
+        return Ok(Response::new(status::DEVICE_INFORMATION_REQUIRED));
     }
     match policies.begin(&ask.device).await? {
         Begun::Wipe(kind) => Ok(with_directive(Response::new(status::SUCCESS), Some(kind))),

@@ -6,6 +6,7 @@ mod mail;
 mod moves;
 mod operations;
 mod ping;
+mod provision;
 mod send;
 mod session;
 mod sync;
