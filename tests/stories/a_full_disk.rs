@@ -1,12 +1,13 @@
 //! The disk is full: mail is refused clearly, phones are told to come again, recall still works, and everything recovers by itself.
 
-use activesync_phone::{Profile, SyncAsk, Waits};
+use activesync_phone::activesync::command::folder_sync::FolderType;
+use activesync_phone::{Exchange, Outcome, Profile, SyncAsk, Waits};
 use retract::clock::Clock;
 use retract::database::{self, Database, Error};
 use retract::recall::State;
 
 use super::post;
-use super::town::{Town, raw};
+use super::town::{Handset, Town, folder, raw};
 
 /// Pages of 4 kB the database may have at most, ballast included: some 8 MB.
 const PAGES_MAX: u32 = 2_048;
@@ -49,6 +50,44 @@ async fn it_refuses_and_recovers() {
     phone.sync().await;
     assert!(phone.holds("late") && phone.holds("other") && !phone.holds("secret"));
     town.until_state(order, "ann", State::Acknowledged).await;
+}
+
+#[tokio::test]
+async fn a_mail_stays_where_it_is() {
+    let town = Town::with(Clock::system(), Some(PAGES_MAX), |_| {}).await;
+    town.mail("one").await;
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let database = town.server.house.database.clone();
+    let rows = fill(&database).await;
+    // To and fro, until pages that are not full have no room for the books of another move either.
+    let ways = [phone.inbox(), folder(phone.phone(), FolderType::DELETED_ITEMS)];
+    let mut item = phone.id_of("one");
+    let refused = 'full: {
+        for step in 0..MAILS_MAX {
+            let (from, to) = (&ways[step % 2], &ways[(step + 1) % 2]);
+            let exchange = phone.phone().move_items(from, &[&item], to);
+            match moved(&mut phone, &exchange).await {
+                (3, Some(id)) => item = id,
+                // What has no room is said of the move alone ([MS-ASCMD] 2.2.3.177.10).
+                (status, None) => break 'full (status, exchange),
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("the disk is never full")
+    };
+    assert_eq!(refused.0, 5);
+    empty(&database, rows).await;
+    assert_eq!(moved(&mut phone, &refused.1).await.0, 3);
+}
+
+async fn moved(phone: &mut Handset, exchange: &Exchange) -> (u16, Option<String>) {
+    match phone.ask(exchange.clone()).await {
+        Outcome::MoveItems(response) => {
+            let moved = &response.responses[0];
+            (moved.status.0, moved.dst_msg_id.as_ref().map(ToString::to_string))
+        }
+        other => panic!("not moved: {other:?}"),
+    }
 }
 
 /// Writes until nothing more fits; gives the number of rows.

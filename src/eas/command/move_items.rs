@@ -12,7 +12,7 @@ use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, ServerId};
 use crate::ledger::Place;
 use crate::mailbox::{Folder, FolderKind, MailboxError};
-use crate::sync::Moved;
+use crate::sync::{Moved, SyncError};
 
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
@@ -46,12 +46,28 @@ async fn carry_out(ask: &Ask, asked: &Move) -> Result<Result<WireId, Status>, Re
         ServerId::parse(asked.src_msg_id.as_str()).filter(|id| id.collection == from.number);
     let Some(source) = source else { return Ok(Err(status::INVALID_SOURCE)) };
     let place = Place { device: ask.device.id, folder: from.id };
-    match ask.desk.engine.move_item(place, source.item, &to).await? {
-        Moved::NoSuchItem => Ok(Err(status::INVALID_SOURCE)),
-        Moved::To(item) => {
+    match ask.desk.engine.move_item(place, source.item, &to).await {
+        Ok(Moved::NoSuchItem) => Ok(Err(status::INVALID_SOURCE)),
+        Ok(Moved::To(item)) => {
             let id = ServerId { collection: to.number, item }.to_string();
             Ok(WireId::new(id).map_err(|_| status::MOVE_FAILED))
         }
+        Err(error) => {
+            tracing::info!(device = %ask.device.id, %error, "an item was not moved");
+            not_moved(error).map(Err)
+        }
+    }
+}
+
+/// What a place that takes no mail says of this move alone; trouble behind us is nobody's answer, and the phone comes again.
+fn not_moved(error: SyncError) -> Result<Status, Refusal> {
+    match error {
+        SyncError::Mailbox(MailboxError::NoSuchFolder) => Ok(status::INVALID_DESTINATION),
+        SyncError::Mailbox(
+            MailboxError::NotAllowed(_) | MailboxError::TooLarge | MailboxError::NameTaken,
+        ) => Ok(status::MOVE_FAILED),
+        error if error.is_full() => Ok(status::MOVE_FAILED),
+        error => Err(error.into()),
     }
 }
 
@@ -61,5 +77,27 @@ async fn folder(ask: &Ask, number: &str) -> Result<Option<Folder>, Refusal> {
         Ok(folder) => Ok(Some(folder)),
         Err(MailboxError::NoSuchFolder) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_takes_no_mail_fails_one_move_and_a_store_that_is_down_all_of_them() {
+        for (error, expected) in [
+            (MailboxError::Full, status::MOVE_FAILED),
+            (MailboxError::NotAllowed("read only"), status::MOVE_FAILED),
+            (MailboxError::TooLarge, status::MOVE_FAILED),
+            (MailboxError::NoSuchFolder, status::INVALID_DESTINATION),
+        ] {
+            assert_eq!(not_moved(error.into()).unwrap(), expected);
+        }
+        assert_eq!(
+            not_moved(SyncError::State(crate::database::Error::Full)).unwrap(),
+            status::MOVE_FAILED
+        );
+        assert!(not_moved(MailboxError::Down("imap".to_owned()).into()).is_err());
     }
 }
