@@ -10,7 +10,6 @@ use activesync::command::ping::{Folder as Watched, Request, Response};
 use activesync::status::{Status, ping as status};
 use activesync::types::CollectionId;
 use activesync::{Document, ProtocolVersion};
-use http::StatusCode;
 
 use super::sync::nudge;
 use crate::database::Tx;
@@ -184,10 +183,10 @@ impl Hanging {
     async fn answer(&mut self) -> Result<Answer, Refusal> {
         Ok(match self.vigil.ended().await? {
             Ended::Folders(changed) => changes(&self.ask, &self.pairs, &changed),
-            Ended::Heartbeat => self.say(status::NO_CHANGES),
+            // Status is never left out ([MS-ASCMD] 2.2.3.177.11), not even for an answer that nobody waits for any more.
+            Ended::Heartbeat | Ended::Superseded | Ended::Stop => self.say(status::NO_CHANGES),
             // A wipe or a block waits at FolderSync, which policy does not exempt.
             Ended::Hierarchy | Ended::Access => self.say(status::FOLDER_SYNC_REQUIRED),
-            Ended::Superseded | Ended::Stop => Answer::empty(StatusCode::OK),
         })
     }
 
