@@ -2,8 +2,7 @@
 //! nothing.
 
 use activesync::command::get_item_estimate::{Collection, Estimate, Estimated, Request, Response};
-use activesync::status::Status;
-use activesync::status::get_item_estimate as status;
+use activesync::status::{Status, common, get_item_estimate as status};
 
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
@@ -11,7 +10,7 @@ use crate::eas::status::Refusal;
 use crate::ids::CollectionNumber;
 use crate::ledger::Claim;
 use crate::mailbox::MailboxError;
-use crate::sync::Foreseen;
+use crate::sync::{Foreseen, window};
 
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
@@ -34,8 +33,16 @@ async fn estimate(ask: &Ask, collection: &Collection) -> Result<Estimate, Refusa
         folder => folder?,
     };
     let claim = Claim::read(collection.sync_key.as_str());
+    // [MS-ASCMD] 2.2.3.103.1: only the recipient cache counts by MaxItems, and we keep none.
+    if collection.options.iter().any(|options| options.max_items.is_some()) {
+        return failed(status::INVALID_COLLECTION);
+    }
     let mail = collection.options.iter().find(|o| o.class.as_ref().is_none_or(|c| c.is_email()));
     let filter = mail.and_then(|options| options.filter_type);
+    // [MS-ASCMD] 2.2.3.68.1: a filter that mail does not have.
+    if filter.is_some_and(|filter| filter > window::FILTER_MAX) {
+        return failed(common::SERVER_ERROR);
+    }
     match engine.foresee(&ask.device, &folder, claim, filter).await? {
         Foreseen::Statements(count) => Ok(Estimate {
             status: status::SUCCESS,

@@ -128,13 +128,13 @@ async fn an_estimate_agrees_with_the_next_sync_and_moves_nothing() {
     house.mail("one").await;
     house.mail("secret").await;
     house.fences("secret").await;
-    let estimate = async |key: &str, id: &str| {
+    let estimate = async |key: &str, id: &str, options: Vec<get_item_estimate::Options>| {
         let request = get_item_estimate::Request {
             collections: vec![get_item_estimate::Collection {
                 sync_key: SyncKey::new(key).unwrap(),
                 collection_id: CollectionId::new(id).unwrap(),
                 conversation_mode: None,
-                options: Vec::new(),
+                options,
             }],
         };
         let response: get_item_estimate::Response =
@@ -142,10 +142,15 @@ async fn an_estimate_agrees_with_the_next_sync_and_moves_nothing() {
         let first = response.responses.into_iter().next().unwrap();
         (first.status.0, first.collection.and_then(|c| c.estimate))
     };
-    assert_eq!(estimate("0", INBOX).await, (3, None));
+    assert_eq!(estimate("0", INBOX, Vec::new()).await, (3, None));
     let key = house.begin().await;
-    assert_eq!(estimate(key.as_str(), INBOX).await, (1, Some(1)));
-    assert_eq!(estimate("5.rubbish", INBOX).await, (4, None));
-    assert_eq!(estimate(key.as_str(), "4711").await, (2, None));
+    assert_eq!(estimate(key.as_str(), INBOX, Vec::new()).await, (1, Some(1)));
+    assert_eq!(estimate("5.rubbish", INBOX, Vec::new()).await, (4, None));
+    assert_eq!(estimate(key.as_str(), "4711", Vec::new()).await, (2, None));
+    // What mail does not have: a limit of the recipient cache, and a filter of other classes.
+    let limited = get_item_estimate::Options { max_items: Some(5), ..Default::default() };
+    assert_eq!(estimate(key.as_str(), INBOX, vec![limited]).await, (2, None));
+    let incomplete = get_item_estimate::Options { filter_type: Some(8), ..Default::default() };
+    assert_eq!(estimate(key.as_str(), INBOX, vec![incomplete]).await, (110, None));
     assert_eq!(adds(&house.sync_one(inbox(key.as_str())).await), ["one"]);
 }
