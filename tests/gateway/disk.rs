@@ -22,6 +22,9 @@ pub(crate) struct Disk {
     name: String,
 }
 
+/// All files of a disk as they were at one time.
+pub(crate) struct Image(BTreeMap<String, Vec<u8>>);
+
 /// What becomes of writes that were not synced when the power goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unsynced {
@@ -72,6 +75,22 @@ impl Disk {
     /// What `Options::vfs` wants.
     pub(crate) fn name(&self) -> String {
         self.name.clone()
+    }
+
+    /// What is on it, synced or not.
+    pub(crate) fn image(&self) -> Image {
+        let state = self.state.lock();
+        Image(state.files.iter().map(|(path, file)| (path.clone(), file.now.clone())).collect())
+    }
+
+    /// Puts an image back, all of it synced; files that are open are dead.
+    pub(crate) fn put_back(&self, image: &Image) {
+        let mut state = self.state.lock();
+        let file = |now: &Vec<u8>| File { now: now.clone(), unsynced: Vec::new() };
+        state.files = image.0.iter().map(|(path, now)| (path.clone(), file(now))).collect();
+        state.epoch += 1;
+        (state.is_dead, state.left) = (false, None);
+        (state.random, state.temporary) = (0, 0);
     }
 
     /// From now on so many more writes, syncs and deletions succeed, and then nothing.

@@ -10,6 +10,7 @@ mod check;
 mod life;
 mod others;
 mod phones;
+pub(crate) mod two_devices;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

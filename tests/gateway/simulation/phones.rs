@@ -54,29 +54,34 @@ impl Handset {
     /// A few phones for every user.
     pub(super) fn some(random: &mut Random) -> Vec<Handset> {
         let mut handsets = Vec::new();
-        for (user, name) in USERS.iter().enumerate() {
+        for user in 0..USERS.len() {
             for at in 0..2 + random.index(2) {
-                let families = Profile::families();
-                let mut profile = random.pick(&families).expect("there are families").clone();
-                profile.window_size = 1 + u32::try_from(random.below(8)).expect("small");
-                profile.keeps_deleted = random.once_in(8);
-                let wire = format!("{}PHONE{at}", name.to_uppercase());
-                handsets.push(Handset {
-                    is_honest: !profile.keeps_deleted,
-                    phone: Phone::new(profile, name, PASSWORD, &wire),
-                    user,
-                    stale: BTreeSet::new(),
-                    was_restored: false,
-                    backup: None,
-                    connection: 1 + random.below(1 << 32),
-                    unsure: BTreeSet::new(),
-                    pending: Vec::new(),
-                    held: None,
-                    hanging: None,
-                });
+                handsets.push(Handset::any(random, user, at));
             }
         }
         handsets
+    }
+
+    /// A phone of a user, of any family.
+    pub(super) fn any(random: &mut Random, user: usize, at: usize) -> Handset {
+        let families = Profile::families();
+        let mut profile = random.pick(&families).expect("there are families").clone();
+        profile.window_size = 1 + u32::try_from(random.below(8)).expect("small");
+        profile.keeps_deleted = random.once_in(8);
+        let wire = format!("{}PHONE{at}", USERS[user].to_uppercase());
+        Handset {
+            is_honest: !profile.keeps_deleted,
+            phone: Phone::new(profile, USERS[user], PASSWORD, &wire),
+            user,
+            stale: BTreeSet::new(),
+            was_restored: false,
+            backup: None,
+            connection: 1 + random.below(1 << 32),
+            unsure: BTreeSet::new(),
+            pending: Vec::new(),
+            held: None,
+            hanging: None,
+        }
     }
 
     /// The connection is gone, and with it whatever was on its way.

@@ -1,6 +1,7 @@
 //! Everything there is: the disk, the process, users, phones, and what the simulation knows to be true of each mail.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use retract::clock::{Clock, Timestamp};
@@ -9,7 +10,7 @@ use retract::ids::{DeviceId, FolderId, ItemNumber, MailboxId, OrderId};
 
 use super::life::Life;
 use super::phones::Handset;
-use crate::disk::{Disk, Unsynced};
+use crate::disk::{Disk, Image, Unsynced};
 use crate::random::Random;
 
 /// The names of all users.
@@ -36,7 +37,28 @@ pub(super) struct World {
     pub(super) log: Vec<String>,
     disk: Disk,
     bodies: Bodies,
-    dir: tempfile::TempDir,
+    dir: Arc<tempfile::TempDir>,
+}
+
+/// A disk on which the users are known and nothing has happened yet.
+pub(super) struct Stage {
+    disk: Disk,
+    dir: Arc<tempfile::TempDir>,
+    mailboxes: Vec<MailboxId>,
+    image: Image,
+}
+
+impl Stage {
+    /// A stage of its own: [`World::on`] can play on it again and again, one story after the other.
+    pub(super) fn new() -> Stage {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (clock, disk, bodies) = (Clock::manual(START), Disk::new(), Bodies::simulated());
+        let life = Life::begin(dir.path(), &disk, &bodies, &clock).expect("a fresh start");
+        let mailboxes = life.users(&USERS);
+        drop(life);
+        let image = disk.image();
+        Stage { disk, dir: Arc::new(dir), mailboxes, image }
+    }
 }
 
 /// What is true of a mail.
@@ -75,18 +97,22 @@ pub(super) struct Order {
 impl World {
     /// A world from a seed, with users and new phones.
     pub(super) fn new(seed: u64) -> World {
-        let dir = tempfile::tempdir().expect("a directory");
-        let (clock, disk, bodies) = (Clock::manual(START), Disk::new(), Bodies::simulated());
-        let life = Life::begin(dir.path(), &disk, &bodies, &clock).expect("a fresh start");
-        let mailboxes = life.users(&USERS);
         let mut random = Random::new(seed);
         let handsets = Handset::some(&mut random);
+        World::on(&Stage::new(), seed, random, handsets)
+    }
+
+    /// A world on a stage, with these phones.
+    pub(super) fn on(stage: &Stage, seed: u64, random: Random, handsets: Vec<Handset>) -> World {
+        let (clock, disk, bodies) = (Clock::manual(START), stage.disk.clone(), Bodies::simulated());
+        disk.put_back(&stage.image);
+        let life = Life::begin(stage.dir.path(), &disk, &bodies, &clock);
         World {
             seed,
             random,
             clock,
-            life: Some(life),
-            mailboxes,
+            life: Some(life.expect("a fresh start")),
+            mailboxes: stage.mailboxes.clone(),
             handsets,
             mails: BTreeMap::new(),
             orders: Vec::new(),
@@ -98,7 +124,7 @@ impl World {
             log: Vec::new(),
             disk,
             bodies,
-            dir,
+            dir: stage.dir.clone(),
         }
     }
 
