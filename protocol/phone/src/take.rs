@@ -47,7 +47,7 @@ impl Phone {
             CommandName::Sync if body.is_empty() => Outcome::Sync(None),
             CommandName::Sync => {
                 let response = sync::Response::decode(version, body)?;
-                self.take_sync(&response, commit);
+                self.take_sync(&exchange.body, &response, commit);
                 Outcome::Sync(Some(response))
             }
             CommandName::FolderSync => {
@@ -112,7 +112,8 @@ impl Phone {
         status.filter(|status| status.is_common())
     }
 
-    fn take_sync(&mut self, response: &sync::Response, commit: Commit) {
+    fn take_sync(&mut self, asked: &[u8], response: &sync::Response, commit: Commit) {
+        let drafts = self.drafts_in(asked, response);
         let mut left = match commit {
             Commit::All => usize::MAX,
             Commit::Items(count) => count,
@@ -140,12 +141,29 @@ impl Phone {
             }
             if commit == Commit::All {
                 for reply in &answer.replies {
-                    collection.apply_reply(reply);
+                    collection.apply_reply(reply, &drafts);
                 }
                 collection.key = Some(answer.sync_key.clone());
                 collection.more = answer.more_available;
             }
         }
+    }
+
+    /// The drafts a Sync brought along, where the answer may give them their ids.
+    fn drafts_in(&self, asked: &[u8], response: &sync::Response) -> Vec<sync::Add> {
+        let mut replies = response.collections.iter().flat_map(|answer| &answer.replies);
+        if !replies.any(|reply| reply.to == sync::ReplyTo::Add && reply.status == SUCCESS) {
+            return Vec::new();
+        }
+        let Ok(request) = sync::Request::decode(self.profile.version, asked) else {
+            return Vec::new();
+        };
+        let commands = request.collections.into_iter().flat_map(|collection| collection.commands);
+        let adds = commands.filter_map(|command| match command {
+            sync::ClientCommand::Add(add) => Some(add),
+            _ => None,
+        });
+        adds.collect()
     }
 
     fn take_folder_sync(&mut self, response: &folder_sync::Response, commit: Commit) {
@@ -278,7 +296,20 @@ impl Collection {
         }
     }
 
-    fn apply_reply(&mut self, reply: &sync::Reply) {
+    fn apply_reply(&mut self, reply: &sync::Reply, drafts: &[sync::Add]) {
+        // A draft of its own lies under the id the server gave it.
+        if let (sync::ReplyTo::Add, Some(id), Some(name)) =
+            (reply.to, &reply.server_id, &reply.client_id)
+            && let Some(add) = drafts.iter().find(|add| add.client_id == *name)
+            && let ItemData::Email(email) = &add.data
+        {
+            let item = CachedItem {
+                email: (**email).clone(),
+                fetched_body: None,
+                attachments: Vec::new(),
+            };
+            self.items.insert(id.to_string(), item);
+        }
         // A Change or Fetch of an item that is gone ([MS-ASCMD] 2.2.3.177.17: 8): the app drops it with the next Delete.
         if let (sync::ReplyTo::Fetch, Some(id), Some(ItemData::Email(email))) =
             (reply.to, &reply.server_id, &reply.data)

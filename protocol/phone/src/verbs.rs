@@ -406,13 +406,37 @@ impl Phone {
 
     /// A new draft (16.0 and later).
     pub fn draft(client_id: &ClientId, email: Email) -> sync::ClientCommand {
-        sync::ClientCommand::Add(sync::Add {
-            class: None,
-            client_id: client_id.clone(),
-            send: false,
+        added(client_id, email, false)
+    }
+
+    /// A mail sent by way of Drafts, without ever lying there (16.0 and later).
+    pub fn draft_and_send(client_id: &ClientId, email: Email) -> sync::ClientCommand {
+        added(client_id, email, true)
+    }
+
+    /// A draft edited: what `email` does not name stays.
+    pub fn edit_draft(item: &str, email: Email) -> sync::ClientCommand {
+        change(item, email)
+    }
+
+    /// A draft sent, edited once more before it goes.
+    pub fn send_draft(item: &str, email: Email) -> sync::ClientCommand {
+        sync::ClientCommand::Change(sync::Change {
+            server_id: server_id(item),
+            instance_id: None,
+            send: true,
             data: ItemData::from(email),
         })
     }
+}
+
+fn added(client_id: &ClientId, email: Email, send: bool) -> sync::ClientCommand {
+    sync::ClientCommand::Add(sync::Add {
+        class: None,
+        client_id: client_id.clone(),
+        send,
+        data: ItemData::from(email),
+    })
 }
 
 fn change(item: &str, email: Email) -> sync::ClientCommand {
