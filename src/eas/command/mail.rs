@@ -62,32 +62,69 @@ pub(in crate::eas) async fn send(
     mime: &[u8],
     save_in_sent: bool,
 ) -> Result<Outcome, Refusal> {
+    let name = client_id.as_str().to_owned();
+    match hand_over(ask, name, mime, save_in_sent).await? {
+        Ok(()) => Ok(Answer::empty(http::StatusCode::OK).into()),
+        Err(NotSent::Unsendable(why)) => Err(Refusal::Status(unsendable(ask, &why))),
+        Err(NotSent::NotTaken(status)) => Err(Refusal::Status(status)),
+    }
+}
+
+/// Sends a draft and files it in Sent Items. Gives the Status of the draft where it cannot be sent.
+pub(in crate::eas) async fn send_draft(
+    ask: &Ask,
+    name: String,
+    mime: &[u8],
+) -> Result<Result<(), Status>, Refusal> {
+    Ok(match hand_over(ask, name, mime, true).await? {
+        Ok(()) => Ok(()),
+        // [MS-ASCMD] 2.2.2: InvalidRecipients is the word for drafts.
+        Err(NotSent::Unsendable(Unsendable::NoRecipients)) => Err(common::INVALID_RECIPIENTS),
+        Err(NotSent::Unsendable(why)) => Err(unsendable(ask, &why)),
+        Err(NotSent::NotTaken(status)) => Err(status),
+    })
+}
+
+/// Why mail did not leave, by the mail's own fault or by that of what takes it.
+enum NotSent {
+    Unsendable(Unsendable),
+    NotTaken(Status),
+}
+
+/// Hands mail over; the name makes a repetition the same mail. Our own trouble is a refusal: the phone comes again with that name.
+async fn hand_over(
+    ask: &Ask,
+    name: String,
+    mime: &[u8],
+    save_in_sent: bool,
+) -> Result<Result<(), NotSent>, Refusal> {
     let Some(outgoing) = &ask.desk.outgoing else {
-        return Err(Refusal::Status(common::MAIL_SUBMISSION_FAILED));
+        return Ok(Err(NotSent::NotTaken(common::MAIL_SUBMISSION_FAILED)));
     };
     let now = ask.desk.engine.clock.now();
-    let ready = prepare(mime, &sender(ask), now, || new_message_id(ask))
-        .map_err(|why| Refusal::Status(unsendable(ask, &why)))?;
+    let ready = match prepare(mime, &sender(ask), now, || new_message_id(ask)) {
+        Ok(ready) => ready,
+        Err(why) => return Ok(Err(NotSent::Unsendable(why))),
+    };
     note_what_is_recalled(ask, ready.raw.clone()).await?;
     let submission = Submission {
         user: ask.user.id,
         device: ask.device.id,
-        client_id: Some(client_id.as_str().to_owned()),
+        client_id: Some(name),
         raw: ready.raw,
         recipients: ready.recipients,
         message_id: ready.message_id,
         save_in_sent,
     };
     match outgoing.submit(submission).await {
-        Ok(()) => Ok(Answer::empty(http::StatusCode::OK).into()),
+        Ok(()) => Ok(Ok(())),
         // [MS-ASCMD] 2.2.2: SendQuotaExceeded; without a Status the phone sends it for ever.
-        Err(NotSubmitted::Full) => Err(Refusal::Status(common::SEND_QUOTA_EXCEEDED)),
-        // Our own trouble: the phone comes again, with the same ClientId.
+        Err(NotSubmitted::Full) => Ok(Err(NotSent::NotTaken(common::SEND_QUOTA_EXCEEDED))),
         Err(NotSubmitted::Ours(why)) => Err(Refusal::Mailbox(MailboxError::Down(why))),
         // [MS-ASCMD] 2.2.2: MailSubmissionFailed.
         Err(error) => {
             tracing::warn!(device = %ask.device.id, %error, "mail was not taken");
-            Err(Refusal::Status(common::MAIL_SUBMISSION_FAILED))
+            Ok(Err(NotSent::NotTaken(common::MAIL_SUBMISSION_FAILED)))
         }
     }
 }

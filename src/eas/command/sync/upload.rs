@@ -12,12 +12,10 @@ use super::Lane;
 use crate::eas::command::mail;
 use crate::eas::convert;
 use crate::eas::dispatch::Ask;
-use crate::eas::gateway::Submission;
 use crate::eas::status::Refusal;
 use crate::ids::{FolderId, ItemNumber, ServerId};
 use crate::mailbox::{Arrival, FolderKind, Item, MailboxError};
 use crate::message::Message;
-use crate::message::compose::prepare;
 use crate::sync::{Turn, Upload, Uploaded};
 
 /// An answer to a command.
@@ -133,7 +131,7 @@ impl Worker<'_> {
         };
         if change.send {
             let name = format!("draft {}", change.server_id);
-            if let Err(status) = self.send(&drafted.raw, name).await {
+            if let Err(status) = self.send(&drafted.raw, &name).await? {
                 return Ok(failed(status));
             }
             // Not as an upload of the phone: it is told of the Delete like of any other.
@@ -178,7 +176,7 @@ impl Worker<'_> {
         };
         if add.send {
             let name = format!("add {}", add.client_id);
-            return Ok(match self.send(&drafted.raw, name).await {
+            return Ok(match self.send(&drafted.raw, &name).await? {
                 Ok(()) => failed(status::SUCCESS),
                 Err(status) => failed(status),
             });
@@ -241,28 +239,9 @@ impl Worker<'_> {
         Ok(Some(convert::drafted_answer(&message, number, item, &drafted.added).into()))
     }
 
-    /// Hands a draft over to be sent; the name makes a repetition the same mail.
-    async fn send(&self, raw: &[u8], name: String) -> Result<(), Status> {
-        let Some(outgoing) = &self.ask.desk.outgoing else { return Err(status::SERVER_ERROR) };
-        let now = self.ask.desk.engine.clock.now();
-        let ready = prepare(raw, &mail::sender(self.ask), now, || mail::new_message_id(self.ask))
-            .map_err(|_| status::CONVERSION_ERROR)?;
-        let place = self.turn.place();
-        let submission = Submission {
-            user: self.ask.user.id,
-            device: self.ask.device.id,
-            client_id: Some(format!("sync {} {} {name}", place.folder, self.turn.parent_seq())),
-            raw: ready.raw,
-            recipients: ready.recipients,
-            message_id: ready.message_id,
-            save_in_sent: true,
-        };
-        match outgoing.submit(submission).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                tracing::warn!(device = %self.ask.device.id, %error, "a draft was not sent");
-                Err(status::SERVER_ERROR)
-            }
-        }
+    /// Hands a draft over to be sent, once for each name under one key.
+    async fn send(&self, raw: &[u8], name: &str) -> Result<Result<(), Status>, Refusal> {
+        let name = format!("sync {} {} {name}", self.folder(), self.turn.parent_seq());
+        mail::send_draft(self.ask, name, raw).await
     }
 }
