@@ -15,7 +15,7 @@ use crate::error::Problem;
 use crate::status::Status;
 use crate::types::{
     Base64, ByteRange, ClassName, ClientId, CollectionId, CompactDateTime, DateTime, FileReference,
-    LongId, RangeText, Secret, ServerId, SyncKey,
+    InstanceText, LongId, RangeText, RecipientText, SearchId, Secret, ServerId, SyncKey,
 };
 
 /// A value that is one element: a leaf, or a container with fields.
@@ -201,7 +201,9 @@ macro_rules! texts {
     };
 }
 
-texts! { SyncKey ServerId CollectionId ClientId LongId FileReference RangeText ClassName }
+texts! {
+    SyncKey ServerId CollectionId ClientId LongId FileReference RangeText ClassName InstanceText RecipientText SearchId
+}
 
 /// Makes an enum whose values are numbers on the wire.
 macro_rules! number_enum {

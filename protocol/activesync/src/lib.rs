@@ -53,8 +53,9 @@
 //! | Sync, other classes | kept as they came | kept as they came |
 //! | FolderSync, FolderCreate, FolderDelete, FolderUpdate | typed | typed |
 //! | GetItemEstimate, ItemOperations, MoveItems, Ping, Provision, Settings | typed | typed |
+//! | Search and Find in the mailbox and the address list, ResolveRecipients | typed | typed |
+//! | MeetingResponse, ValidateCert | typed | typed |
 //! | SendMail, SmartForward, SmartReply from 14.0 | typed | typed |
-//! | Find, MeetingResponse, ResolveRecipients, Search, ValidateCert | read over | no type |
 //! | GetAttachment, GetHierarchy, mail up to 12.1 | no document | no document |
 
 #![forbid(unsafe_code)]

@@ -105,6 +105,19 @@ text_type! {
     RangeText, 64
 }
 text_type! {
+    /// A time that names an occurrence, as a client spells it; whether it is a time is for the answer to the item to
+    /// say ([MS-ASCMD] 2.2.3.92.1).
+    InstanceText, 64
+}
+text_type! {
+    /// What a user typed for a recipient ([MS-ASCMD] 2.2.3.186): a name, part of one, or an address.
+    RecipientText, 256
+}
+text_type! {
+    /// The id a client gives a search in pages ([MS-ASCMD] 2.2.3.159).
+    SearchId, 64
+}
+text_type! {
     /// The class of a folder or item: `Email`, `Calendar`, `SMS` ([MS-ASCMD] 2.2.3.27).
     ClassName, 64
 }
@@ -125,6 +138,13 @@ impl RangeText {
     /// The range, if the text is one.
     pub fn range(&self) -> Option<ByteRange> {
         self.0.parse().ok()
+    }
+}
+
+impl InstanceText {
+    /// The time, if the text is one.
+    pub fn time(&self) -> Option<DateTime> {
+        DateTime::parse(&self.0).ok()
     }
 }
 
@@ -250,12 +270,12 @@ impl std::str::FromStr for DateTime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CompactDateTime(pub DateTime);
 
-/// A range of bytes, both ends included, such as `0-99` ([MS-ASCMD] 2.2.3.143.2).
+/// A range of bytes or of results, both ends included, such as `0-99` ([MS-ASCMD] 2.2.3.143).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange {
-    /// The first byte.
+    /// The first of them.
     pub first: u32,
-    /// The last byte.
+    /// The last of them.
     pub last: u32,
 }
 

@@ -1,19 +1,24 @@
 //! The commands, one file each, named as the specification names them.
 
+pub mod find;
 pub mod folder_create;
 pub mod folder_delete;
 pub mod folder_sync;
 pub mod folder_update;
 pub mod get_item_estimate;
 pub mod item_operations;
+pub mod meeting_response;
 pub mod move_items;
 pub mod ping;
 pub mod provision;
+pub mod resolve_recipients;
+pub mod search;
 pub mod send_mail;
 pub mod settings;
 pub mod smart_forward;
 pub mod smart_reply;
 pub mod sync;
+pub mod validate_cert;
 
 #[cfg(test)]
 mod fixture;
@@ -40,8 +45,8 @@ macro_rules! requests {
             /// Ping; `None` is the empty request, "as last time" ([MS-ASCMD] 2.2.1.13).
             Ping(Option<ping::Request>),
             $(#[doc = concat!(stringify!($variant), ".")] $variant(Box<$module::Request>),)*
-            /// A command that has no type here, or mail up to 12.1; a document, if there is one, is
-            /// WBXML of that command.
+            /// A command without a document: GetAttachment and GetHierarchy, and mail up to 12.1, all of which say what
+            /// they want in the query.
             Untyped(CommandName),
         }
 
@@ -92,18 +97,23 @@ macro_rules! requests {
 }
 
 requests! {
+    Find find;
     FolderSync folder_sync;
     FolderCreate folder_create;
     FolderDelete folder_delete;
     FolderUpdate folder_update;
     GetItemEstimate get_item_estimate;
     ItemOperations item_operations;
+    MeetingResponse meeting_response;
     MoveItems move_items;
     Provision provision;
+    ResolveRecipients resolve_recipients;
+    Search search;
     SendMail send_mail;
     Settings settings;
     SmartForward smart_forward;
     SmartReply smart_reply;
+    ValidateCert validate_cert;
 }
 
 /// Decodes a request that may be empty.
@@ -194,9 +204,9 @@ impl CommandName {
         Self::ALL.iter().copied().find(|name| name.root() == Some(root))
     }
 
-    /// Whether its requests name occurrences of recurring items by their times.
+    /// Whether its requests name an occurrence by a time, and fail as a whole when it is none.
     pub fn has_instances(self) -> bool {
-        matches!(self, Self::MeetingResponse | Self::SmartForward | Self::SmartReply)
+        matches!(self, Self::SmartForward | Self::SmartReply)
     }
 
     /// The top-level status that says that a request breaks the command's rules

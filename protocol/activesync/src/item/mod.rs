@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod email;
+pub mod gal;
 pub mod meeting_request;
 pub mod rights_management;
 
