@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use activesync_phone::client::Server;
 
+use super::relay::Relay;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_retract");
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(30);
@@ -23,6 +25,8 @@ pub(crate) struct Gateway {
     pub(crate) deaths: u32,
     /// ann's.
     pub(crate) password: String,
+    /// What it sends through.
+    pub(crate) relay: Relay,
     addresses: serde_json::Value,
 }
 
@@ -41,9 +45,10 @@ impl Gateway {
         let said = String::from_utf8(init.stdout).unwrap();
         let line = said.lines().find(|line| line.contains("shown only now")).unwrap();
         let password = line.rsplit(' ').next().unwrap().to_owned();
-        let process = Arc::new(Mutex::new(serve(&dir, failpoint)));
-        let mut gateway =
-            Gateway { dir, process, deaths: 0, password, addresses: serde_json::Value::Null };
+        let relay = Relay::start();
+        let process = Arc::new(Mutex::new(serve(&dir, &relay, failpoint)));
+        let addresses = serde_json::Value::Null;
+        let mut gateway = Gateway { dir, process, deaths: 0, password, relay, addresses };
         if !gateway.is_ready() {
             gateway.revive();
         }
@@ -82,7 +87,7 @@ impl Gateway {
                 return;
             }
             self.deaths += 1;
-            *self.process.lock().unwrap() = serve(&self.dir, None);
+            *self.process.lock().unwrap() = serve(&self.dir, &self.relay, None);
             if self.is_ready() {
                 return;
             }
@@ -134,7 +139,7 @@ impl Gateway {
         say("DATA\r\n")?;
         say(&format!(
             "From: bob@elsewhere.org\r\nTo: ann@example.org\r\nSubject: {name}\r\n\
-             Message-ID: <{name}@example.org>\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000\r\n\r\nHello.\r\n.\r\n"
+             Message-ID: <{name}@example.org>\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000\r\n\r\nThe words of {name}.\r\n.\r\n"
         ))
     }
 
@@ -172,12 +177,18 @@ fn command(dir: &tempfile::TempDir) -> Command {
     command
 }
 
-fn serve(dir: &tempfile::TempDir, failpoint: Option<&str>) -> Child {
+fn serve(dir: &tempfile::TempDir, relay: &Relay, failpoint: Option<&str>) -> Child {
     let _ = std::fs::remove_file(dir.path().join("data/addresses.json"));
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let log = std::fs::File::create(dir.path().join(format!("serve-{number}.log"))).unwrap();
     let mut command = command(dir);
-    command.arg("serve").stdout(Stdio::null()).stderr(log);
+    command
+        .arg("serve")
+        .env("RETRACT_RELAY_HOST", "127.0.0.1")
+        .env("RETRACT_RELAY_PORT", relay.port.to_string())
+        .env("RETRACT_RELAY_SECURITY", "plain")
+        .stdout(Stdio::null())
+        .stderr(log);
     if let Some(name) = failpoint {
         command.env("RETRACT_FAILPOINT", name);
     }

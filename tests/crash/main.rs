@@ -1,5 +1,5 @@
 //! Kills the real binary, at each failpoint and at random instants, in the middle of mail, phones and a recall; starts it again; and
-//! compares the phone's cache and the mailbox with what was promised.
+//! compares the phone's cache, the mailbox and the relay's log with what was promised.
 //!
 //! `RETRACT_CRASH_KILLS=200 cargo test -p retract --test crash -- --nocapture` kills at 200 random instants; by default a few.
 #![allow(
@@ -9,13 +9,16 @@
 )]
 
 mod gateway;
+mod relay;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use activesync_phone::activesync::command::CommandName;
 use activesync_phone::activesync::command::folder_sync::FolderType;
+use activesync_phone::activesync::status::Status;
 use activesync_phone::driver::{DriveError, Driver};
 use activesync_phone::{Commit, Outcome, Phone, Profile, SyncAsk, Waits};
 use gateway::Gateway;
@@ -116,12 +119,37 @@ impl Story<'_> {
         let moved = self.id_of("moved");
         self.insist(|phone| phone.move_items(&inbox, &[&moved], &trash)).await;
         let client_id = self.driver.phone.next_client_id();
-        let mime = b"To: ann@example.org\r\nSubject: sent\r\n\r\nOnce.\r\n";
+        let mime = b"To: ann@example.org, eve@elsewhere.org\r\nSubject: sent\r\n\r\nOnce.\r\n";
         let sent = self.insist(|phone| phone.send_mail(&client_id, mime)).await;
         assert_eq!(sent, Outcome::Sent(None));
+        let (kept, recalled) = (self.id_of("kept"), self.id_of("recalled"));
+        assert_eq!(self.forward(&inbox, &kept).await, Outcome::Sent(None));
         self.recall().await;
+        let refused = self.forward(&inbox, &recalled).await;
+        // 117: a reply or forward is not allowed ([MS-ASCMD] 2.2.2).
+        assert_eq!(refused, Outcome::Refused(Status(117)), "forwarded after the fence");
         self.let_go(&inbox).await;
         self.check(&inbox, &trash).await;
+        self.check_relay();
+    }
+
+    /// Forwards a mail to somebody outside; the server adds the original.
+    async fn forward(&mut self, inbox: &str, id: &str) -> Outcome {
+        let client_id = self.driver.phone.next_client_id();
+        let mime = b"To: eve@elsewhere.org\r\nSubject: forwarded\r\n\r\nLook.\r\n";
+        self.insist(|phone| phone.smart(CommandName::SmartForward, &client_id, (inbox, id), mime))
+            .await
+    }
+
+    /// Whom a mail left for outside: what was answered for left, once, or once more where a kill took the relay's answer along.
+    fn check_relay(&self) {
+        let relay = &self.gateway.relay;
+        let most = 1 + self.gateway.deaths as usize;
+        for words in ["Once.", "The words of kept."] {
+            let left = relay.count(words);
+            assert!((1..=most).contains(&left), "{words:?} left {left} times");
+        }
+        assert_eq!(relay.count("The words of recalled."), 0, "left after the fence");
     }
 
     async fn recall(&mut self) {
@@ -168,7 +196,9 @@ impl Story<'_> {
                 self.catch_up(folder).await;
             }
             // The outbox delivers in its own time.
-            if self.count(inbox, "sent") == 1 || Instant::now() > end {
+            let relay = &self.gateway.relay;
+            let left = relay.count("Once.") > 0 && relay.count("The words of kept.") > 0;
+            if (self.count(inbox, "sent") == 1 && left) || Instant::now() > end {
                 break;
             }
         }
