@@ -20,3 +20,4 @@ mod put_back;
 mod state_from_a_backup;
 mod taken_back;
 mod town;
+mod what_options_announce;
