@@ -37,6 +37,8 @@ pub(super) async fn metrics(From(state): From<State>) -> Result<Response, Proble
     figure("retract_waiting_devices", "gauge", "Requests of phones that wait for news.", waiting);
     figure("retract_audit_entries_total", "counter", "Entries of the audit.", entries);
     figure("retract_fences_standing", "gauge", "1 while any order is open.", u64::from(fences));
+    let jobs = state.database.jobs();
+    figure("retract_database_jobs_total", "counter", "Reads and writes of the database.", jobs);
     figure("retract_disk_full", "gauge", "1 while only recall may write.", u64::from(is_full));
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((StatusCode::OK, kind, text).into_response())

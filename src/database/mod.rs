@@ -198,6 +198,11 @@ impl Database {
         self.0.engine.stop();
     }
 
+    /// How many jobs it was ever asked to run, reads and writes: what a gateway at rest does not add to.
+    pub fn jobs(&self) -> u64 {
+        self.0.engine.jobs()
+    }
+
     /// Whether the disk was full and only recall may take up room for now. The next ordinary job looks whether that has passed.
     pub fn is_full(&self) -> bool {
         self.0.engine.is_full()

@@ -43,6 +43,8 @@ struct Queues {
     ordinary: VecDeque<Box<dyn Job>>,
     reads: VecDeque<ReadJob>,
     is_stopped: bool,
+    /// Jobs that were ever put in.
+    jobs: u64,
 }
 
 /// What a writer does next, in this order of precedence.
@@ -141,6 +143,11 @@ impl Engine {
         work.into_iter().map(|work| self.shared.run(work, writer)).sum()
     }
 
+    /// How many jobs were ever put into the queues.
+    pub(super) fn jobs(&self) -> u64 {
+        self.shared.queues.lock().jobs
+    }
+
     /// Whether only recall may take up room.
     pub(super) fn is_full(&self) -> bool {
         self.shared.signals.is_full.load(Ordering::SeqCst)
@@ -190,6 +197,7 @@ impl Shared {
             return Err(Error::Overloaded);
         }
         queue.push_back(job);
+        queues.jobs += 1;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ const NO_SOURCE: Status = Status(1);
 
 /// Z-Push refuses a Delete in the first Sync after a move out of that folder, and so the mail stays.
 #[tokio::test]
-async fn a_delete_right_after_a_move() {
+async fn delete_after_a_move_refused() {
     let town = Town::open().await;
     town.mail("goes").await;
     town.mail("stays").await;
@@ -38,7 +38,7 @@ async fn a_delete_right_after_a_move() {
 
 /// The answer to a move is lost and the phone moves again: it is told the number the mail got, and there is one copy.
 #[tokio::test]
-async fn a_move_whose_answer_was_lost() {
+async fn guessed_uid_after_a_move() {
     let town = Town::open().await;
     town.mail("moves").await;
     let mut phone = town.phone("ann", Profile::ios()).await;

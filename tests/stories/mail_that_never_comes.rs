@@ -51,7 +51,7 @@ async fn behind_a_reverse_proxy() {
 
 /// Push is on without anybody asking for it: a Ping waits for minutes and is answered when mail comes.
 #[tokio::test]
-async fn push_is_on_by_default() {
+async fn push_off_by_default() {
     let town = Town::open().await;
     let mut phones = Vec::new();
     // Other servers stop serving anybody at three and five waiting phones.

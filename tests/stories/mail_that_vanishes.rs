@@ -9,7 +9,7 @@ use super::town::{NOTHING, SHORT_S, Town, folder};
 
 /// Gmail sends FolderSync with key 0 on pull-to-refresh; nothing that was synced is forgotten for it.
 #[tokio::test]
-async fn pull_to_refresh() {
+async fn folder_sync_key_0_drops_collections() {
     let town = Town::open().await;
     town.mail("one").await;
     let mut phone = town.phone("ann", Profile::android()).await;
@@ -31,7 +31,7 @@ async fn pull_to_refresh() {
 
 /// Z-Push takes an error of the mail store for an empty folder. Here the phone hears that the server is in trouble.
 #[tokio::test]
-async fn the_store_fails() {
+async fn mass_delete_on_a_backend_error() {
     let town = Town::open().await;
     town.mail("one").await;
     town.mail("two").await;
@@ -50,7 +50,7 @@ async fn the_store_fails() {
 
 /// Z-Push mistakes the mail of a folder that was made anew for that of the old one. Here it is another folder.
 #[tokio::test]
-async fn a_folder_is_made_anew() {
+async fn no_uidvalidity() {
     let town = Town::open().await;
     town.mail("one").await;
     town.mail("two").await;
@@ -81,7 +81,7 @@ async fn a_folder_is_made_anew() {
 
 /// A forced resync downloads everything again and notifies again; replays of a recall's Delete never end in one by themselves.
 #[tokio::test]
-async fn a_stubborn_phone_is_not_made_to_begin_again() {
+async fn resync_renotifies() {
     let town = Town::open().await;
     for name in ["secret", "one", "two"] {
         town.mail(name).await;

@@ -52,7 +52,7 @@ async fn the_ghost_of_a_recalled_mail() {
 
 /// SOGo forgets what left the filter window; a recall must still reach the phone that keeps it.
 #[tokio::test]
-async fn a_mail_that_left_the_window_is_still_taken_back() {
+async fn forgetting_on_soft_delete() {
     let town = Town::on_a_manual_clock().await;
     town.mail("old").await;
     let mut phone = town.phone("ann", Profile::android()).await;

@@ -20,4 +20,21 @@ mod put_back;
 mod state_from_a_backup;
 mod taken_back;
 mod town;
+mod what_it_costs;
 mod what_options_announce;
+
+/// Each failure of another server that `docs/testing.md` lists has the story it names.
+#[test]
+fn every_failure_of_others_has_its_story() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = std::fs::read_to_string(root.join("docs/testing.md")).unwrap();
+    let table = list.split("## Failures of other servers").nth(1).unwrap();
+    let named: Vec<(&str, &str)> =
+        table.split('`').filter_map(|word| word.split_once("::")).collect();
+    assert!(named.len() >= 16, "{named:?}");
+    for (file, story) in named {
+        let path = root.join(format!("tests/stories/{file}.rs"));
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(text.contains(&format!("async fn {story}()")), "there is no {file}::{story}");
+    }
+}

@@ -9,7 +9,7 @@ use activesync_phone::{Exchange, Outcome, Profile, SyncAsk, Waits};
 use super::town::{Handset, Town, raw};
 
 #[tokio::test]
-async fn truncation_size_is_obeyed() {
+async fn preferences_ignored_truncation_size() {
     let town = Town::open().await;
     let text = "A line of forty octets, and one more.\r\n".repeat(500);
     town.post(&["ann"], &raw("long", &text)).await;
@@ -28,7 +28,7 @@ async fn truncation_size_is_obeyed() {
 }
 
 #[tokio::test]
-async fn plain_text_is_plain_text() {
+async fn preferences_ignored_type() {
     let town = Town::open().await;
     let html = raw("page", "<html><body><p>Hello <b>Ann</b></p></body></html>\r\n")
         .replace("text/plain", "text/html");
