@@ -56,7 +56,8 @@
 //! | Search and Find in the mailbox and the address list, ResolveRecipients | typed | typed |
 //! | MeetingResponse, ValidateCert | typed | typed |
 //! | SendMail, SmartForward, SmartReply from 14.0 | typed | typed |
-//! | GetAttachment, GetHierarchy, mail up to 12.1 | no document | no document |
+//! | GetAttachment, and mail up to 12.1 | typed, from the query | no document |
+//! | GetHierarchy, up to 12.1 | no document | typed |
 
 #![forbid(unsafe_code)]
 

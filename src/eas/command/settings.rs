@@ -34,7 +34,8 @@ async fn property_answer(ask: &Ask, property: &Property) -> Result<Answer, Refus
         Property::Oof(request) => oof(request),
         Property::DevicePassword(_) => Answer::DevicePassword(DENIED_BY_POLICY),
         Property::RightsManagementInformation => {
-            Answer::RightsManagementInformation(common::IRM_FEATURE_DISABLED)
+            let status = common::IRM_FEATURE_DISABLED;
+            Answer::RightsManagementInformation { status, get: None }
         }
     })
 }

@@ -5,11 +5,14 @@ pub mod folder_create;
 pub mod folder_delete;
 pub mod folder_sync;
 pub mod folder_update;
+pub mod get_attachment;
+pub mod get_hierarchy;
 pub mod get_item_estimate;
 pub mod item_operations;
 pub mod meeting_response;
 pub mod move_items;
 pub mod ping;
+pub mod plain_mail;
 pub mod provision;
 pub mod resolve_recipients;
 pub mod search;
@@ -45,8 +48,8 @@ macro_rules! requests {
             /// Ping; `None` is the empty request, "as last time" ([MS-ASCMD] 2.2.1.13).
             Ping(Option<ping::Request>),
             $(#[doc = concat!(stringify!($variant), ".")] $variant(Box<$module::Request>),)*
-            /// A command without a document: GetAttachment and GetHierarchy, and mail up to 12.1, all of which say what
-            /// they want in the query.
+            /// A command without a document, which says what it wants in the query: [`get_attachment`],
+            /// [`get_hierarchy`], and [`plain_mail`] up to 12.1.
             Untyped(CommandName),
         }
 

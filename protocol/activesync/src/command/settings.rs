@@ -6,7 +6,6 @@ use std::fmt;
 
 use wbxml::Tag;
 
-use crate::code_pages::rights_management::RIGHTS_MANAGEMENT_TEMPLATES;
 use crate::code_pages::settings::*;
 use crate::document::Document;
 use crate::element::{Cursor, Result};
@@ -14,14 +13,15 @@ use crate::encoder::Encoder;
 use crate::error::Problem;
 use crate::fields::{Element, Field};
 use crate::status::Status;
-use crate::status::settings_property::SUCCESS;
 
 mod device_information;
 mod oof;
+mod rights_management;
 mod user_information;
 
 pub use device_information::DeviceInformation;
 pub use oof::{Oof, OofMessage, OofRequest};
+pub use rights_management::{RightsManagementTemplate, RightsManagementTemplates};
 pub use user_information::{Account, EmailAddresses, UserInformation};
 
 /// Asks for properties to be told or set.
@@ -68,8 +68,13 @@ pub struct Response {
 /// What came of one property: [`crate::status::settings_property`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Of asking for templates; on success the answer is that there are none.
-    RightsManagementInformation(Status),
+    /// Of asking for the templates of rights management; since 14.1.
+    RightsManagementInformation {
+        /// What came of it; where there is no rights management, 168 ([MS-ASRM] 3.2.5).
+        status: Status,
+        /// What was asked for.
+        get: Option<RightsManagementTemplates>,
+    },
     /// Of asking for or setting what is answered while the user is away.
     Oof {
         /// What came of it.
@@ -181,7 +186,8 @@ impl Answer {
     fn read(cursor: &mut Cursor<'_>, tag: Tag) -> Result<Self> {
         Ok(match tag {
             RIGHTS_MANAGEMENT_INFORMATION => {
-                Self::RightsManagementInformation(read_answer(cursor, |cursor| cursor.skip())?.0)
+                let (status, get) = read_answer(cursor, RightsManagementTemplates::read)?;
+                Self::RightsManagementInformation { status, get }
             }
             OOF => {
                 let (status, get) = read_answer(cursor, Oof::read)?;
@@ -199,14 +205,10 @@ impl Answer {
 
     fn write(&self, encoder: &mut Encoder) {
         match self {
-            Self::RightsManagementInformation(status) => {
+            Self::RightsManagementInformation { status, get } => {
                 encoder.container(RIGHTS_MANAGEMENT_INFORMATION, |encoder| {
                     encoder.number(STATUS, status.0);
-                    if *status == SUCCESS {
-                        encoder.container(GET, |encoder| {
-                            encoder.empty(RIGHTS_MANAGEMENT_TEMPLATES);
-                        });
-                    }
+                    Field::write(get, encoder, GET);
                 });
             }
             Self::Oof { status, get } => encoder.container(OOF, |encoder| {
@@ -275,6 +277,7 @@ mod tests {
     use crate::command::fixture::{both_ways, comes_back, decoded};
     use crate::error::Error;
     use crate::status::settings;
+    use crate::status::settings_property::SUCCESS;
     use crate::version::ProtocolVersion;
 
     const V14_0: ProtocolVersion = ProtocolVersion::V14_0;
@@ -310,7 +313,10 @@ mod tests {
     #[test]
     fn answers_come_back() {
         let answers = vec![
-            Answer::RightsManagementInformation(SUCCESS),
+            Answer::RightsManagementInformation {
+                status: SUCCESS,
+                get: Some(RightsManagementTemplates::default()),
+            },
             Answer::Oof { status: settings::INVALID_ARGUMENTS, get: None },
             Answer::DeviceInformation(SUCCESS),
             Answer::DevicePassword(settings::DENIED_BY_POLICY),
