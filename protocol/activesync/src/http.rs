@@ -11,7 +11,7 @@ use crate::status::{Status, common};
 use crate::version::ProtocolVersion;
 
 mod base64_query;
-mod plain_query;
+pub(crate) mod plain_query;
 
 /// The version a plain request is in ([MS-ASHTTP] 2.2.1.1.2.4).
 pub const MS_AS_PROTOCOL_VERSION: &str = "ms-asprotocolversion";

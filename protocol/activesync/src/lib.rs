@@ -57,10 +57,13 @@
 //! | MeetingResponse, ValidateCert | typed | typed |
 //! | SendMail, SmartForward, SmartReply from 14.0 | typed | typed |
 //! | GetAttachment, and mail up to 12.1 | typed, from the query | no document |
+//! | Autodiscover, XML and JSON ([`autodiscover`]) | typed | typed |
 //! | GetHierarchy, up to 12.1 | no document | typed |
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "autodiscover")]
+pub mod autodiscover;
 #[doc(hidden)]
 pub mod check;
 pub mod code_pages;

@@ -6,6 +6,7 @@ mod properties {
     use std::path::PathBuf;
     use std::sync::LazyLock;
 
+    use activesync::autodiscover;
     use activesync::check;
     use activesync::command::CommandName;
     use activesync::command::sync::{
@@ -203,6 +204,17 @@ mod properties {
         #[test]
         fn any_text_is_read_as_a_query_or_refused(raw in "\\PC{0,80}") {
             check::http_query(raw.as_bytes());
+        }
+
+        #[test]
+        fn anything_like_xml_is_read_as_autodiscover_or_refused(
+            xml in "(<|>|/|!\\[CDATA\\[|--|\\?|&|;|#x?[0-9]{0,9}|\\[|\\]|=|'|\"|:|Request|Response|Error|xmlns| |\\PC){0,30}"
+        ) {
+            let whole = format!("<Autodiscover>{xml}</Autodiscover>");
+            for xml in [&xml, &whole] {
+                let _ = autodiscover::Request::decode(xml.as_bytes());
+                let _ = autodiscover::Response::decode(xml.as_bytes());
+            }
         }
 
         #[test]

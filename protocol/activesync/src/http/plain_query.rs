@@ -55,7 +55,7 @@ pub(super) fn encode(query: &Query) -> String {
 
 /// Replaces `%41` by its octet; what is no such escape stays. A plus sign stays a plus sign:
 /// addresses have them, and phones do not write blanks that way.
-pub(super) fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
@@ -77,7 +77,7 @@ pub(super) fn percent_decode(text: &str) -> String {
 }
 
 /// Escapes what is not unreserved in a URI (RFC 3986, section 2.3).
-fn percent_encode(text: &str, raw: &mut String) {
+pub(crate) fn percent_encode(text: &str, raw: &mut String) {
     for octet in text.bytes() {
         if octet.is_ascii_alphanumeric() || b"-._~".contains(&octet) {
             raw.push(char::from(octet));
