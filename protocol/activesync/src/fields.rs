@@ -1,7 +1,7 @@
 //! Structs whose fields are elements: one list that reads and writes.
 //!
 //! `fields!` makes a struct, its reader and its writer from one list of `field: type = TAG`, so
-//! that the two directions cannot drift apart. An `Option` is a child that may stand once, a `Vec`
+//! that the two directions cannot drift apart, and what the fuzz targets choose its values by. An `Option` is a child that may stand once, a `Vec`
 //! one that may repeat, a `bool` an empty tag; on input any order is taken, on output the order of
 //! the list is kept.
 
@@ -227,6 +227,12 @@ macro_rules! number_enum {
             }
         }
 
+        impl $crate::check::Arbitrary for $name {
+            fn arbitrary(tape: &mut $crate::check::Tape<'_>) -> Self {
+                *tape.pick(&[$(Self::$variant),*])
+            }
+        }
+
         impl $crate::fields::Element for $name {
             fn read(cursor: &mut $crate::element::Cursor<'_>) -> $crate::element::Result<Self> {
                 let number = cursor.number()?;
@@ -273,6 +279,12 @@ macro_rules! fields {
             /// Writes the fields, in the order of the list.
             pub(crate) fn write_children(&self, encoder: &mut $crate::encoder::Encoder) {
                 $($crate::fields::Field::write(&self.$field, encoder, $tag);)*
+            }
+        }
+
+        impl $crate::check::Arbitrary for $name {
+            fn arbitrary(tape: &mut $crate::check::Tape<'_>) -> Self {
+                Self { $($field: tape.of($tag),)* }
             }
         }
 
