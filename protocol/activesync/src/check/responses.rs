@@ -9,7 +9,9 @@ use crate::code_pages::{
 };
 use crate::command::folder_sync::FolderType;
 use crate::command::provision::Quantity;
-use crate::command::settings::{Account, Answer, EmailAddresses, UserInformation};
+use crate::command::settings::{
+    Account, Answer, EmailAddresses, RightsManagementTemplates, UserInformation,
+};
 use crate::command::sync::{ReplyTo, ServerCommand};
 use crate::command::{
     find, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
@@ -101,12 +103,13 @@ arbitrary!(tape, smart_reply::Response { status });
 arbitrary!(tape, smart_forward::Response { status });
 
 arbitrary!(tape, settings::Response { status, answers });
+arbitrary!(tape, RightsManagementTemplates { templates });
 
 impl Arbitrary for Answer {
     fn arbitrary(tape: &mut Tape<'_>) -> Self {
         match tape.below(5) {
             0 if tape.has(setting::RIGHTS_MANAGEMENT_INFORMATION) => {
-                Self::RightsManagementInformation(tape.any())
+                Self::RightsManagementInformation { status: tape.any(), get: tape.any() }
             }
             1 => Self::Oof { status: tape.any(), get: tape.any() },
             2 => Self::DeviceInformation(tape.any()),
