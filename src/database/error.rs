@@ -71,6 +71,18 @@ impl Error {
     }
 }
 
+/// An error of a job that may come from a full disk.
+pub trait MaybeFull {
+    /// Whether it does.
+    fn is_full(&self) -> bool;
+}
+
+impl MaybeFull for Error {
+    fn is_full(&self) -> bool {
+        Error::is_full(self)
+    }
+}
+
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Error {
         use rusqlite::ErrorCode;

@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 pub use backup::{Manifest, backup, restore};
 pub use bodies::{Bodies, BodyHash, Pin};
-pub use error::Error;
+pub use error::{Error, MaybeFull};
 pub use meta::{
     Epoch, GAP_PENDING, MacKey, SESSIONS, SYNC_KEYS, begin_epoch, clear_meta, epoch, epochs,
     installation, mac_key, meta, set_meta,
@@ -134,6 +134,22 @@ impl Database {
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.0.engine.write(job, |result| drop(reply.send(result)), true)?;
         answer.await.unwrap_or_else(|_| Err(Error::Stopped.into()))
+    }
+
+    /// As [`Database::write`], and on a full disk once more with the ballast's room: for what carries a Delete of a recall to a
+    /// phone and its acknowledgement back. The job bounds what it writes by what an order names.
+    pub async fn write_owed<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: Fn(&Tx<'_>) -> Result<T, E> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: From<Error> + MaybeFull + Send + 'static,
+    {
+        let job = Arc::new(job);
+        let again = Arc::clone(&job);
+        match self.write(move |tx| job(tx)).await {
+            Err(error) if error.is_full() => self.write_first(move |tx| again(tx)).await,
+            done => done,
+        }
     }
 
     /// Runs a job that only reads; it sees all that was committed before it began.

@@ -107,5 +107,5 @@ impl Vigil {
 pub(in crate::eas) async fn woken(desk: &Desk, place: Place) -> Result<(), SyncError> {
     let now = desk.engine.clock.now();
     let job = move |tx: &Tx<'_>| retraction::woken(tx, place.device, place.folder, now);
-    desk.engine.database.write(job).await.map_err(SyncError::State)
+    desk.engine.database.write_owed(job).await.map_err(SyncError::State)
 }

@@ -64,6 +64,15 @@ enum Saying {
 }
 
 impl Refusal {
+    /// Whether the disk is full.
+    pub(in crate::eas) fn is_full(&self) -> bool {
+        match self {
+            Refusal::Mailbox(MailboxError::Full) => true,
+            Refusal::State(error) => error.is_full(),
+            _ => false,
+        }
+    }
+
     /// The answer, in the words of the command and version, as far as they are known.
     pub(in crate::eas) fn answer(
         &self,

@@ -32,6 +32,14 @@ impl Delta {
         self.sets().iter().all(|set| set.is_empty())
     }
 
+    /// Whether it says nothing but what a recall asked for.
+    pub fn only_retracts(&self) -> bool {
+        self.adds.is_empty()
+            && self.changes.is_empty()
+            && self.soft_deletes.is_empty()
+            && self.deletes == self.retracts
+    }
+
     /// Everything the answer takes away.
     pub fn gone(&self) -> RoaringBitmap {
         &self.deletes | &self.soft_deletes

@@ -76,6 +76,12 @@ enum Refused {
     State(database::Error),
 }
 
+impl database::MaybeFull for Refused {
+    fn is_full(&self) -> bool {
+        matches!(self, Refused::State(error) if error.is_full())
+    }
+}
+
 impl From<database::Error> for Refused {
     fn from(error: database::Error) -> Refused {
         Refused::State(error)
@@ -106,6 +112,11 @@ impl Turn {
     /// Whether the key proves that an answer arrived.
     pub fn proves(&self) -> bool {
         self.standing.proof.is_some()
+    }
+
+    /// Whether the key proves that a Delete of a recall arrived.
+    pub fn proves_retraction(&self) -> bool {
+        self.standing.proof.as_ref().is_some_and(|proof| !proof.arrived.delta.retracts.is_empty())
     }
 
     /// How many Deletes a recall asks for.
@@ -235,7 +246,18 @@ impl Engine {
         Ok(())
     }
 
-    /// A turn that answers nothing of its own: only what its key proves is written. Acknowledgements commit before any wait.
+    /// Plans nothing but what recall asks for: all that still has room on a full disk. More is to come, so the phone presents the
+    /// key of this answer at once.
+    pub fn plan_owed(&self, turn: &mut Turn, room: usize) {
+        turn.next = None;
+        let mut planner = Planner::new(turn.collection().position, room);
+        planner.retract(&turn.due);
+        planner.more();
+        (turn.plan, turn.position) = planner.finish();
+    }
+
+    /// A turn that answers nothing of its own: only what its key proves is written. Acknowledgements commit before any wait, those
+    /// of a recall on a full disk too.
     pub async fn acknowledge(&self, turn: &Turn) -> Result<bool, SyncError> {
         if turn.standing.proof.is_none()
             && !turn.is_replay()
@@ -246,7 +268,12 @@ impl Engine {
         }
         let work = Work::of(turn, None);
         let now = self.clock.now();
-        let written = self.database.write(move |tx| work.write(tx, now)).await;
+        let is_owed = work.is_owed();
+        let job = move |tx: &Tx<'_>| work.write(tx, now);
+        let written = match is_owed {
+            true => self.database.write_owed(job).await,
+            false => self.database.write(job).await,
+        };
         match written {
             Ok(()) => Ok(true),
             Err(Refused::Again) => Ok(false),
@@ -279,6 +306,7 @@ impl Engine {
             keys: keys.collect(),
         };
         let (board, now) = (self.board.clone(), self.clock.now());
+        let is_owed = answer.contents.is_empty() && works.iter().all(Work::is_owed);
         let job = move |tx: &Tx<'_>| {
             for work in &works {
                 work.write(tx, now)?;
@@ -289,7 +317,11 @@ impl Engine {
                 Ruling::Withheld(_) => Err(Refused::Again),
             }
         };
-        match self.database.write(job).await {
+        let committed = match is_owed {
+            true => self.database.write_owed(job).await,
+            false => self.database.write(job).await,
+        };
+        match committed {
             Ok(released) => Ok(Committed::Released(released)),
             Err(Refused::Again) => Ok(Committed::Again),
             Err(Refused::State(error)) => Err(error.into()),
@@ -376,6 +408,16 @@ impl Work {
             proof: turn.standing.proof.clone(),
             offer,
         }
+    }
+
+    /// Whether it does nothing but take messages back, or write down that this was acknowledged: what may use recall's own room.
+    fn is_owed(&self) -> bool {
+        let proves =
+            self.proof.as_ref().is_some_and(|proof| !proof.arrived.delta.retracts.is_empty());
+        let delta = self.offer.as_ref().map(|offer| &offer.delta);
+        let carries = delta.is_some_and(|delta| !delta.retracts.is_empty());
+        let is_all = delta.is_none_or(Offered::only_retracts);
+        !self.begins && is_all && (carries || proves)
     }
 
     fn write(&self, tx: &Tx<'_>, now: Timestamp) -> Result<(), Refused> {

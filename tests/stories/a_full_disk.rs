@@ -7,7 +7,7 @@ use retract::database::{self, Database, Error};
 use retract::recall::State;
 
 use super::post;
-use super::town::{Handset, Town, folder, raw};
+use super::town::{CHANGES, Handset, LONG_S, Town, deletes, folder, raw};
 
 /// Pages of 4 kB the database may have at most, ballast included: some 8 MB.
 const PAGES_MAX: u32 = 2_048;
@@ -32,17 +32,7 @@ async fn it_refuses_and_recovers() {
     // Recall works on its ballast.
     let order = town.recall("secret").await;
     town.until_state(order, "ann", State::Queued).await;
-    for number in 0.. {
-        assert!(number < ORDERS_MAX, "the ballast is never needed");
-        town.recall(&format!("never seen {number}").replace(' ', "-")).await;
-        if database.is_full() {
-            break;
-        }
-    }
-    // The phone is told that there is no room, not that its mail is gone; and no answer gives it the recalled mail.
-    let exchange = phone.phone().sync(&[SyncAsk::of(&phone.inbox())], Waits::No);
-    let answer = phone.driver.send(&exchange).await.unwrap();
-    assert!(matches!(answer.status, 503 | 507), "{}", answer.status);
+    until_only_recall_has_room(&town).await;
     // Room comes back.
     empty(&database, rows).await;
     town.mail("late").await;
@@ -50,6 +40,69 @@ async fn it_refuses_and_recovers() {
     phone.sync().await;
     assert!(phone.holds("late") && phone.holds("other") && !phone.holds("secret"));
     town.until_state(order, "ann", State::Acknowledged).await;
+}
+
+/// The fence alone takes nothing off a phone: the Delete goes out, and is acknowledged, on recall's own room, and nothing else does.
+#[tokio::test]
+async fn a_recalled_mail_leaves_the_phone_all_the_same() {
+    let town = Town::with(Clock::system(), Some(PAGES_MAX), |_| {}).await;
+    town.mail("secret").await;
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let mut hangs = town.phone("ann", Profile::samsung()).await;
+    // New mail that came while there was room, and that no phone has fetched.
+    town.mail("waiting").await;
+    hangs.catch_up().await;
+    assert!(hangs.sync().await.is_none(), "its key is presented");
+    let waiting = tokio::spawn(async move {
+        let ask = SyncAsk::of(&hangs.inbox());
+        let exchange = hangs.phone().sync(&[ask], Waits::Seconds(LONG_S));
+        let told = hangs.ask(exchange).await;
+        (hangs, told)
+    });
+    town.until_waiting(1).await;
+    let database = town.server.house.database.clone();
+    let rows = fill(&database).await;
+    until_only_recall_has_room(&town).await;
+    let order = town.recall("secret").await;
+    let (mut hangs, told) = waiting.await.unwrap();
+    let Outcome::Sync(Some(response)) = told else { panic!("nothing was said") };
+    assert_eq!(deletes(&response.collections[0]).len(), 1);
+    assert_eq!(phone.ping(LONG_S).await.status, CHANGES);
+    let answer = phone.sync().await.expect("the Delete");
+    assert_eq!((deletes(&answer).len(), answer.commands.len()), (1, 1));
+    assert!(answer.more_available, "so that it presents the key at once");
+    assert!(!phone.holds("secret") && !hangs.holds("secret"));
+    // It presents the key. That is written down; the new mail is not given out, since that could not be.
+    assert!(is_told_to_come_again(&mut phone).await);
+    hangs.sync().await;
+    let coverage = town.until(order, |coverage| coverage.covered == 2).await;
+    assert!(coverage.devices.iter().all(|pair| pair.state == State::Acknowledged));
+    assert!(database.is_full());
+    let told = post::deliver(town.lmtp(), &["ben@a.example"], &raw("more", "More.\r\n")).await;
+    assert!(told[0].starts_with("4") && told[0].contains("full"), "{told:?}");
+    // Room comes back.
+    empty(&database, rows).await;
+    phone.catch_up().await;
+    assert!(phone.holds("waiting") && !phone.holds("secret"));
+    town.mail("late").await;
+    phone.catch_up().await;
+    assert!(phone.holds("late") && !database.is_full());
+}
+
+/// Orders until the ballast is off: from then on whatever is not recall's is refused.
+async fn until_only_recall_has_room(town: &Town) {
+    for number in 0..ORDERS_MAX {
+        if town.server.house.database.is_full() {
+            return;
+        }
+        town.recall(&format!("never-seen-{number}")).await;
+    }
+    panic!("the ballast is never needed")
+}
+
+async fn is_told_to_come_again(phone: &mut Handset) -> bool {
+    let exchange = phone.phone().sync(&[SyncAsk::of(&phone.inbox())], Waits::No);
+    matches!(phone.driver.send(&exchange).await.unwrap().status, 503 | 507)
 }
 
 #[tokio::test]

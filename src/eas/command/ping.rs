@@ -22,6 +22,7 @@ use crate::ids::{CollectionNumber, FolderId};
 use crate::ledger::{self, Cached, Collection, Place};
 use crate::mailbox::Folder;
 use crate::push::{Ended, Kind, Ring};
+use crate::recall::retraction;
 use crate::sync::News;
 
 /// Answers it, or lets it wait.
@@ -75,8 +76,13 @@ async fn read(ask: &Ask) -> Result<Result<(u32, Vec<Watched>), Response>, Refusa
     };
     let new = wanted.encode(ProtocolVersion::V16_1);
     if blob.as_ref() != Some(&new) {
+        let owed = database.read(move |tx: &Tx<'_>| retraction::folders_due(tx, device)).await?;
         let job = move |tx: &Tx<'_>| ledger::cache(tx, device, Cached::Ping, Some(&new));
-        database.write(job).await?;
+        // A full disk does not stand in the way of a recall.
+        match owed.is_empty() {
+            true => database.write(job).await?,
+            false => database.write_owed(job).await?,
+        }
     }
     Ok(Ok((heartbeat, folders)))
 }

@@ -92,7 +92,10 @@ async fn plan(ask: &Ask, wanted: &Wanted, opening: &mut Opening) -> Result<(), R
             continue;
         }
         let room = asked(&lane.part).min(left.saturating_sub(reserved));
-        ask.desk.engine.plan(turn, room).await?;
+        match opening.only_owed {
+            true => ask.desk.engine.plan_owed(turn, room),
+            false => ask.desk.engine.plan(turn, room).await?,
+        }
         left = left.saturating_sub(turn.plan().len());
     }
     Ok(())

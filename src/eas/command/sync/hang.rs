@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use super::compose::{self, Composed};
 use super::request::Wanted;
-use super::{Opening, TRIES_MAX, acknowledge, open};
+use super::{Opening, TRIES_MAX, acknowledge, full, open};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, BoxFuture, Waiting};
 use crate::eas::hang::Vigil;
@@ -69,18 +69,27 @@ impl Hanging {
     /// The answer, if there is one after all.
     async fn speak(&self) -> Result<Option<Answer>, Refusal> {
         let _turn = self.ask.desk.turn_of(self.ask.device.id).await;
+        let mut only_owed = false;
         for _ in 0..TRIES_MAX {
             let mut opening = open(&self.ask, &self.wanted.parts).await?;
+            if only_owed {
+                opening.keep_owed();
+            }
             if opening.incomplete {
                 let incomplete = Response::failure(status::INCOMPLETE_REQUEST);
                 return Ok(Some(self.ask.plain(&incomplete)));
             }
-            match compose::compose(&self.ask, &self.wanted, &mut opening).await? {
-                Composed::Answer(answer) => return Ok(Some(answer)),
-                Composed::Nothing if acknowledge(&self.ask, &opening.turns).await? => {
+            match compose::compose(&self.ask, &self.wanted, &mut opening).await {
+                Err(why) if why.is_full() => {
+                    full(&self.ask, &mut opening, why).await?;
+                    only_owed = true;
+                }
+                Err(why) => return Err(why),
+                Ok(Composed::Answer(answer)) => return Ok(Some(answer)),
+                Ok(Composed::Nothing) if acknowledge(&self.ask, &opening.turns).await? => {
                     return Ok(None);
                 }
-                Composed::Nothing | Composed::Again => {}
+                Ok(Composed::Nothing | Composed::Again) => {}
             }
         }
         Err(Refusal::Restless)

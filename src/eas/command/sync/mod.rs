@@ -59,6 +59,22 @@ struct Opening {
     unknown: usize,
     /// Whether the phone has to send its keys itself.
     incomplete: bool,
+    /// The disk is full: only what a recall asks for has room.
+    only_owed: bool,
+}
+
+impl Opening {
+    /// Whether any of it concerns a recall.
+    fn is_owed(&self) -> bool {
+        self.turns.iter().any(|turn| turn.owed() > 0 || turn.proves_retraction())
+    }
+
+    /// Leaves the collections for which a recall asks something.
+    fn keep_owed(&mut self) {
+        let both = std::mem::take(&mut self.lanes).into_iter().zip(std::mem::take(&mut self.turns));
+        (self.lanes, self.turns) = both.filter(|(_, turn)| turn.owed() > 0).unzip();
+        self.only_owed = true;
+    }
 }
 
 /// Answers it.
@@ -79,7 +95,7 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
     }
     carry_out(ask, &mut opening).await?;
     if let Some(blob) = wanted.remember.take() {
-        request::keep(ask, blob).await?;
+        request::keep(ask, blob, opening.is_owed()).await?;
     }
     respond(ask, wanted, opening).await
 }
@@ -87,7 +103,14 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
 /// Composes and commits until the collections stand still for it.
 async fn respond(ask: &Arc<Ask>, wanted: Wanted, mut opening: Opening) -> Result<Outcome, Refusal> {
     for _ in 0..TRIES_MAX {
-        match compose::compose(ask, &wanted, &mut opening).await? {
+        let composed = match compose::compose(ask, &wanted, &mut opening).await {
+            Err(why) if why.is_full() => {
+                full(ask, &mut opening, why).await?;
+                Composed::Again
+            }
+            composed => composed?,
+        };
+        match composed {
             Composed::Answer(answer) => return Ok(answer.into()),
             Composed::Again => {}
             Composed::Nothing if !acknowledge(ask, &opening.turns).await? => {}
@@ -102,6 +125,19 @@ async fn respond(ask: &Arc<Ask>, wanted: Wanted, mut opening: Opening) -> Result
         reopen(ask, &mut opening).await?;
     }
     Err(Refusal::Restless)
+}
+
+/// The disk is full: that a recalled mail is gone is written down in recall's own room, and what is left of the answer is what a
+/// recall asks for. Where it asks for nothing more, the phone is told to come again.
+async fn full(ask: &Ask, opening: &mut Opening, why: Refusal) -> Result<(), Refusal> {
+    if opening.only_owed {
+        return Err(why);
+    }
+    for turn in opening.turns.iter().filter(|turn| turn.proves_retraction()) {
+        ask.desk.engine.acknowledge(turn).await?;
+    }
+    opening.keep_owed();
+    if opening.turns.is_empty() { Err(why) } else { Ok(()) }
 }
 
 /// Acknowledgements commit before any wait; `false` when somebody else wrote meanwhile.
@@ -219,7 +255,7 @@ pub(in crate::eas) async fn nudge(
     if stored.nudged_seq >= seq || !desk.presence.may_nudge(device.id, max, now) {
         return Ok(false);
     }
-    desk.engine.database.write(move |tx: &Tx<'_>| ledger::nudged(tx, place, seq)).await?;
+    desk.engine.database.write_owed(move |tx: &Tx<'_>| ledger::nudged(tx, place, seq)).await?;
     Ok(true)
 }
 

@@ -177,11 +177,14 @@ fn check_collections(
     Ok(())
 }
 
-/// Writes down what an empty request shall repeat.
-pub(super) async fn keep(ask: &Ask, blob: Vec<u8>) -> Result<(), Error> {
+/// Writes down what an empty request shall repeat; a full disk does not stand in the way of a recall.
+pub(super) async fn keep(ask: &Ask, blob: Vec<u8>, is_owed: bool) -> Result<(), Error> {
     let device = ask.device.id;
     let job = move |tx: &Tx<'_>| ledger::cache(tx, device, Cached::Sync, Some(&blob));
-    ask.desk.engine.database.write(job).await
+    match is_owed {
+        true => ask.desk.engine.database.write_owed(job).await,
+        false => ask.desk.engine.database.write(job).await,
+    }
 }
 
 /// Adds, Changes, Deletes and Fetches in one request at most ([MS-ASCMD] 3.1.5.10).
