@@ -15,6 +15,7 @@ use super::session::{self, Refused};
 use super::status::Refusal;
 use crate::database::Tx;
 use crate::directory::User;
+use crate::ids::DeviceId;
 use crate::ledger::Device;
 use crate::recall::gate::{self, Content, Released, Ruling};
 
@@ -62,10 +63,33 @@ impl Ask {
         Ok(D::decode(self.version, &self.body)?)
     }
 
+    /// How it is answered.
+    pub(in crate::eas) fn voice(&self) -> Voice {
+        Voice {
+            desk: self.desk.clone(),
+            device: self.device.id,
+            command: self.query.command,
+            version: self.version,
+        }
+    }
+
+    /// The same request once its body has been read, in no more memory than it needs: for one that hangs.
+    pub(in crate::eas) fn bodiless(&self) -> Arc<Ask> {
+        Arc::new(Ask {
+            desk: self.desk.clone(),
+            user: self.user.clone(),
+            device: self.device.clone(),
+            version: self.version,
+            query: self.query.clone(),
+            body: Bytes::new(),
+            request: self.request,
+            is_new_connection: self.is_new_connection,
+        })
+    }
+
     /// An answer that holds nothing out of a mailbox.
     pub(in crate::eas) fn plain<D: Document>(&self, document: &D) -> Answer {
-        let bytes = document.encode(self.version);
-        Answer::plain(StatusCode::OK, Plain::without_content(bytes))
+        plain(document, self.version)
     }
 
     /// An answer that holds content: what the gate lets out, with everything in it on the books. `None` when something in it was
@@ -93,16 +117,40 @@ impl Ask {
 
     /// A refusal in the words of this command and version.
     pub(in crate::eas) fn refuse(&self, why: &Refusal) -> Answer {
-        tracing::info!(
-            device = %self.device.id, command = %self.query.command, reason = why.reason(), "refused"
-        );
-        why.answer(Some(self.query.command), Some(self.version), &self.desk.limits.realm)
+        self.voice().refuse(why)
     }
 
     /// Puts what the gate let out on its way.
     pub(in crate::eas) fn send(&self, released: Released) -> Answer {
         Answer::released(released, self.desk.engine.database.clone())
     }
+}
+
+/// How a request is answered, when nothing else of it is left: a Ping keeps no more while it hangs.
+pub(in crate::eas) struct Voice {
+    desk: Arc<Desk>,
+    device: DeviceId,
+    command: CommandName,
+    version: ProtocolVersion,
+}
+
+impl Voice {
+    /// An answer that holds nothing out of a mailbox.
+    pub(in crate::eas) fn plain<D: Document>(&self, document: &D) -> Answer {
+        plain(document, self.version)
+    }
+
+    /// A refusal in the words of this command and version.
+    pub(in crate::eas) fn refuse(&self, why: &Refusal) -> Answer {
+        tracing::info!(
+            device = %self.device, command = %self.command, reason = why.reason(), "refused"
+        );
+        why.answer(Some(self.command), Some(self.version), &self.desk.limits.realm)
+    }
+}
+
+fn plain<D: Document>(document: &D, version: ProtocolVersion) -> Answer {
+    Answer::plain(StatusCode::OK, Plain::without_content(document.encode(version)))
 }
 
 /// Serves one request.

@@ -374,7 +374,7 @@ impl Endpoint {
 
     /// Serves phones over TLS; see [`super::tls::server_config`].
     pub fn serve_tls(&self, listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<()> {
-        self.serve(listener, Entrance::Tls(config.into()))
+        self.serve(listener, Entrance::Tls(config))
     }
 
     /// Serves loopback and the trusted proxies without TLS; everyone else is answered 403.

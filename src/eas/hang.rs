@@ -1,6 +1,6 @@
 //! A request that hangs: what Ping and a waiting Sync have in common. Listen first, then look, then wait.
 //!
-//! A wait costs a listener and a timer. Whatever rings is looked at before it wakes a phone: a phone is not woken for what it
+//! A wait costs a listener and a timer; of the request and its device only numbers are kept. Whatever rings is looked at before it wakes a phone: a phone is not woken for what it
 //! would not be given, and what wakes it proves nothing.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::gateway::Desk;
 use crate::database::Tx;
-use crate::ids::FolderId;
+use crate::ids::{DeviceId, FolderId, MailboxId};
 use crate::ledger::{Device, Place};
 use crate::push::{Ended, Listener, Ring, Wait, WaitLimits};
 use crate::recall::retraction;
@@ -17,7 +17,8 @@ use crate::sync::{News, SyncError};
 /// Somebody waiting.
 pub(in crate::eas) struct Vigil {
     desk: Arc<Desk>,
-    device: Arc<Device>,
+    device: DeviceId,
+    mailbox: MailboxId,
     listener: Listener,
     wait: Wait,
 }
@@ -26,13 +27,13 @@ impl Vigil {
     /// Waits with a listener that hears already, for so long.
     pub(in crate::eas) fn new(
         desk: &Arc<Desk>,
-        device: &Arc<Device>,
+        device: &Device,
         listener: Listener,
         patience: Duration,
     ) -> Vigil {
         let limits = WaitLimits { removals_coalesce: desk.limits.removals_coalesce };
         let wait = Wait::until(desk.engine.clock.now().after(patience), limits);
-        Vigil { desk: desk.clone(), device: device.clone(), listener, wait }
+        Vigil { desk: desk.clone(), device: device.id, mailbox: device.mailbox, listener, wait }
     }
 
     /// Deletions by others that were there before the wait are waited for like those that come.
@@ -78,8 +79,8 @@ impl Vigil {
 
     /// Whether the device does not know of it yet: its own doing rings as well.
     async fn folders_changed(&self) -> Result<bool, SyncError> {
-        let folders = self.desk.engine.store.folders(self.device.mailbox).await?;
-        self.desk.engine.folders_changed(&self.device, &folders).await
+        let folders = self.desk.engine.store.folders(self.mailbox).await?;
+        self.desk.engine.folders_changed(self.device, &folders).await
     }
 
     /// Those of the folders that have something for this device worth a wake.
@@ -89,8 +90,8 @@ impl Vigil {
     ) -> Result<Vec<FolderId>, SyncError> {
         let mut fresh = Vec::new();
         for folder in folders {
-            let place = Place { device: self.device.id, folder: *folder };
-            match self.desk.engine.news(self.device.mailbox, place).await? {
+            let place = Place { device: self.device, folder: *folder };
+            match self.desk.engine.news(self.mailbox, place).await? {
                 News::None | News::Changes => {}
                 News::Removals | News::Arrivals => fresh.push(*folder),
                 News::Recall => {

@@ -10,7 +10,7 @@ use super::turn::rolled_back;
 use super::{Engine, SyncError};
 use crate::clock::Timestamp;
 use crate::database::{self, Tx};
-use crate::ids::{CollectionNumber, FolderId};
+use crate::ids::{CollectionNumber, DeviceId, FolderId};
 use crate::ledger::hierarchy::{Hierarchy, Told};
 use crate::ledger::{self, Books, Claim, Device, Place, SyncKey, Verdict};
 use crate::mailbox::{Folder, FolderKind, MailboxError};
@@ -111,11 +111,10 @@ impl Engine {
     /// Whether the folders differ from what the device was told last; never for a device that never asked.
     pub async fn folders_changed(
         &self,
-        device: &Device,
+        device: DeviceId,
         now: &[Folder],
     ) -> Result<bool, SyncError> {
-        let id = device.id;
-        let hierarchy = self.database.read(move |tx| Hierarchy::load(tx, id)).await?;
+        let hierarchy = self.database.read(move |tx| Hierarchy::load(tx, device)).await?;
         let current = told(now);
         Ok(hierarchy.newest().is_some_and(|newest| !difference(newest, &current).is_empty()))
     }

@@ -13,7 +13,7 @@ use activesync::{Document, ProtocolVersion};
 
 use super::sync::nudge;
 use crate::database::Tx;
-use crate::eas::dispatch::Ask;
+use crate::eas::dispatch::{Ask, Voice};
 use crate::eas::endpoint::{Answer, BoxFuture, Outcome, Waiting};
 use crate::eas::gateway::GatewayLimits;
 use crate::eas::hang::{Vigil, woken};
@@ -39,17 +39,17 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
     // Listen first, look then: nothing that happens in between is missed.
     let ids: Vec<FolderId> = pairs.iter().map(|(id, _)| *id).collect();
     let listener = ask.desk.bells.listen(ask.device.id, Kind::Ping, &ids);
-    if ask.desk.engine.folders_changed(&ask.device, &folders).await? {
+    if ask.desk.engine.folders_changed(ask.device.id, &folders).await? {
         return Ok(ask.plain(&Response::new(status::FOLDER_SYNC_REQUIRED)).into());
     }
     let (changed, removals) = look(ask, &ids).await?;
     if !changed.is_empty() {
-        return Ok(changes(ask, &pairs, &changed).into());
+        return Ok(changes(&ask.voice(), &pairs, &changed).into());
     }
     let patience = Duration::from_secs(u64::from(heartbeat));
     let mut vigil = Vigil::new(&ask.desk, &ask.device, listener, patience);
     vigil.begin(&removals);
-    Ok(Outcome::Wait(Box::new(Hanging { ask: ask.clone(), pairs: pairs.into(), vigil })))
+    Ok(Outcome::Wait(Box::new(Hanging { voice: ask.voice(), pairs: pairs.into(), vigil })))
 }
 
 /// What a phone watches: the folder, and its number on the wire.
@@ -169,18 +169,18 @@ async fn wants_proof(ask: &Ask, place: Place) -> Result<bool, Refusal> {
     Ok(true)
 }
 
-fn changes(ask: &Ask, pairs: &[Pair], changed: &[FolderId]) -> Answer {
+fn changes(voice: &Voice, pairs: &[Pair], changed: &[FolderId]) -> Answer {
     let folders = pairs
         .iter()
         .filter(|(id, _)| changed.contains(id))
         .filter_map(|(_, number)| CollectionId::new(number.to_string()).ok());
     let response = Response { folders: folders.collect(), ..Response::new(status::CHANGES) };
-    ask.plain(&response)
+    voice.plain(&response)
 }
 
-/// A Ping that hangs.
+/// A Ping that hangs: of the request nothing is kept but how to answer it.
 struct Hanging {
-    ask: Arc<Ask>,
+    voice: Voice,
     pairs: Box<[Pair]>,
     vigil: Vigil,
 }
@@ -188,7 +188,7 @@ struct Hanging {
 impl Hanging {
     async fn answer(&mut self) -> Result<Answer, Refusal> {
         Ok(match self.vigil.ended().await? {
-            Ended::Folders(changed) => changes(&self.ask, &self.pairs, &changed),
+            Ended::Folders(changed) => changes(&self.voice, &self.pairs, &changed),
             // Status is never left out ([MS-ASCMD] 2.2.3.177.11), not even for an answer that nobody waits for any more.
             Ended::Heartbeat | Ended::Superseded | Ended::Stop => self.say(status::NO_CHANGES),
             // A wipe or a block waits at FolderSync, which policy does not exempt.
@@ -197,7 +197,7 @@ impl Hanging {
     }
 
     fn say(&self, status: Status) -> Answer {
-        self.ask.plain(&Response::new(status))
+        self.voice.plain(&Response::new(status))
     }
 }
 
@@ -210,7 +210,7 @@ impl Waiting for Hanging {
         Box::pin(async move {
             match self.answer().await {
                 Ok(answer) => answer,
-                Err(why) => self.ask.refuse(&why),
+                Err(why) => self.voice.refuse(&why),
             }
         })
     }

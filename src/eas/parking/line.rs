@@ -10,7 +10,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+
+use super::sealed::Sealed;
 
 /// A connection to a phone, or to a proxy.
 pub(super) struct Line {
@@ -20,7 +21,7 @@ pub(super) struct Line {
 
 enum Io {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<Sealed>),
 }
 
 impl Line {
@@ -28,8 +29,8 @@ impl Line {
         Line { io: Io::Plain(stream), kept: Bytes::new() }
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Line {
-        Line { io: Io::Tls(Box::new(stream)), kept: Bytes::new() }
+    pub(super) fn tls(stream: Box<Sealed>) -> Line {
+        Line { io: Io::Tls(stream), kept: Bytes::new() }
     }
 
     /// Puts bytes back in front that were read and not used. They are copied, so that no larger buffer is kept alive.
@@ -87,7 +88,7 @@ impl Line {
     pub(super) fn cut(self) {
         let _ = match &self.io {
             Io::Plain(stream) => stream.set_zero_linger(),
-            Io::Tls(stream) => stream.get_ref().0.set_zero_linger(),
+            Io::Tls(stream) => stream.socket().set_zero_linger(),
         };
     }
 }

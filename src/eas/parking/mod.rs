@@ -9,6 +9,7 @@ mod caller;
 mod line;
 mod place;
 mod request;
+mod sealed;
 mod seats;
 #[cfg(test)]
 mod tests;
@@ -21,18 +22,19 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
 use ipnet::IpNet;
+use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use self::answer::{Manner, Written};
 use self::caller::Caller;
 use self::line::Line;
 use self::request::{Arrived, Read, Verdict};
+use self::sealed::Sealed;
 use self::seats::{Seat, Seats};
 use super::endpoint::{
     Answer, ConnectionId, Handler, Incoming, Limits, Outcome, Settings, Stopping, Waiting,
@@ -46,7 +48,7 @@ pub use self::seats::Gauge;
 #[derive(Clone)]
 pub(super) enum Entrance {
     /// Through TLS.
-    Tls(TlsAcceptor),
+    Tls(Arc<ServerConfig>),
     /// Without, for loopback and the trusted proxies.
     Plain,
 }
@@ -160,8 +162,8 @@ fn welcome(
         Entrance::Plain => {
             attended.spawn(serve(Line::plain(stream), caller, Arc::clone(house), seat))
         }
-        Entrance::Tls(acceptor) => {
-            let handshake = Box::pin(shake_hands(stream, acceptor.clone(), Arc::clone(house)));
+        Entrance::Tls(config) => {
+            let handshake = Box::pin(shake_hands(stream, Arc::clone(config), Arc::clone(house)));
             let house = Arc::clone(house);
             attended.spawn(async move {
                 if let Some(line) = handshake.await {
@@ -178,9 +180,13 @@ fn refuse(stream: &TcpStream, why: &[u8], house: &House) {
     let _ = SockRef::from(stream).send(why);
 }
 
-async fn shake_hands(stream: TcpStream, acceptor: TlsAcceptor, house: Arc<House>) -> Option<Line> {
+async fn shake_hands(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    house: Arc<House>,
+) -> Option<Line> {
     let _counted = house.gauge.count_handshake();
-    match timeout(house.limits.handshake, acceptor.accept(stream)).await {
+    match timeout(house.limits.handshake, Sealed::accept(stream, config)).await {
         Ok(Ok(stream)) => Some(Line::tls(stream)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "no TLS handshake");

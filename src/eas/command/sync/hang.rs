@@ -38,7 +38,7 @@ impl Hanging {
             lanes.chain(opening.silent.iter().map(|folder| folder.id)).collect();
         let listener = ask.desk.bells.listen(ask.device.id, Kind::Sync, &watched);
         let vigil = Vigil::new(&ask.desk, &ask.device, listener, wait);
-        Hanging { ask: ask.clone(), wanted, vigil, watched }
+        Hanging { ask: ask.bodiless(), wanted, vigil, watched }
     }
 
     async fn answer(mut self: Box<Self>) -> Result<Answer, Refusal> {
