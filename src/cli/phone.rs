@@ -1,6 +1,8 @@
 //! `retract phone`: a device at the command line, against any ActiveSync server: what it is given, as a phone would see it.
 //!
-//! It is a phone for one session: its cache begins empty, and what it holds is shown at the end.
+//! What it holds is kept in a file ([`state`]), so that several invocations are one device to the server.
+
+mod state;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,22 +20,31 @@ use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde_json::{Value, json};
 
+use self::state::{Memory, Owner};
 use super::Failure;
 use super::show::{self, Say};
 use super::user::Password;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Steps are taken in the order given, in one session with an empty cache; the default is: setup sync show.\n\n\
+    after_help = "Steps are taken in the order given; the default is: sync show. What the device holds, its keys among it, is kept in a\n\
+    file for each account and device, so that one invocation goes on where the last one ended, as a phone does. A device\n\
+    that is used for the first time is set up first. The password is not kept.\n\n\
     Examples:\n  retract phone mail.example.org --user ann --password-file pw\n  \
     retract phone 127.0.0.1:8443 --host localhost --insecure-certificate cert.pem --user ann --password-file pw sync watch --seconds 60\n  \
-    retract phone 127.0.0.1:8080 --plain --user ann --password-file - sync ping show --json"
+    retract phone 127.0.0.1:8080 --plain --user ann --password-file - sync ping show --json\n\n\
+    One device over several invocations, here to see what a recall does to a phone that was away:\n  \
+    retract phone 127.0.0.1:8080 --plain --user ann --password-file pw --state ann.json sync show\n  \
+    retract recall --message-id '<m1@example.org>' --reason 'wrong attachment'\n  \
+    retract phone 127.0.0.1:8080 --plain --user ann --password-file pw --state ann.json sync\n  \
+    retract coverage 1        # acknowledged: the phone presented the key that came with the Delete\n  \
+    retract phone 127.0.0.1:8080 --plain --user ann --password-file pw --state ann.json show"
 )]
 pub(super) struct Args {
     /// The server: a name or address, with a port unless it is 443.
     server: String,
     /// What to do.
-    #[arg(value_enum, default_values = ["setup", "sync", "show"])]
+    #[arg(value_enum, default_values = ["sync", "show"])]
     steps: Vec<Step>,
     /// The user to sign in as.
     #[arg(long)]
@@ -55,6 +66,12 @@ pub(super) struct Args {
     /// The DeviceId it tells.
     #[arg(long, default_value = "retractphone", value_name = "ID")]
     device_id: String,
+    /// Keeps what the device holds in this file; without it, in the user's folder for state.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Forgets what the file says: the device begins empty, as after a factory reset.
+    #[arg(long)]
+    fresh: bool,
     /// Folders by name; the Inbox when none is given.
     #[arg(long = "folder", value_name = "NAME")]
     folders: Vec<String>,
@@ -65,7 +82,7 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Step {
-    /// OPTIONS, Provision and FolderSync.
+    /// OPTIONS, Provision and FolderSync; of itself the first time.
     Setup,
     /// Syncs the folders until there is nothing more.
     Sync,
@@ -97,18 +114,51 @@ pub(super) async fn run(args: Args, say: &Say) -> Result<(), Failure> {
         Family::Nine => Profile::nine(),
         Family::Old => Profile::old(),
     };
-    let phone = Phone::new(profile, &args.user, &password, &args.device_id);
-    let mut driver = Driver::new(phone, server(&args).await?);
-    for (nth, step) in args.steps.iter().enumerate() {
-        if nth == 0 && *step != Step::Setup {
-            set_up(&mut driver, say).await?;
+    let owner = Owner {
+        server: args.server.clone(),
+        user: args.user.clone(),
+        device_id: args.device_id.clone(),
+        family: profile.name.to_owned(),
+    };
+    let memory = Memory::open(args.state.as_deref(), owner)?;
+    let mut phone = Phone::new(profile, &args.user, &password, &args.device_id);
+    if !args.fresh {
+        memory.recall(&mut phone)?;
+    }
+    let driver = Driver::new(phone, server(&args).await?);
+    let mut session = Session { args, memory, driver };
+    let steps = session.args.steps.clone();
+    for (nth, step) in steps.iter().enumerate() {
+        let is_new = session.driver.phone.cache.hierarchy_key.is_none();
+        let sets_up = *step == Step::Setup || (nth == 0 && is_new);
+        if sets_up {
+            session.step(Step::Setup, say).await?;
         }
-        take(*step, &args, &mut driver, say).await?;
+        if *step != Step::Setup {
+            session.step(*step, say).await?;
+        }
     }
     Ok(())
 }
 
-async fn take(step: Step, args: &Args, driver: &mut Driver, say: &Say) -> Result<(), Failure> {
+/// A device, its line and its memory.
+struct Session {
+    args: Args,
+    memory: Memory,
+    driver: Driver,
+}
+
+impl Session {
+    /// Takes a step, and writes down what the device holds after it, however it ended.
+    async fn step(&mut self, step: Step, say: &Say) -> Result<(), Failure> {
+        let taken = take(step, self, say).await;
+        self.memory.keep(&self.driver.phone)?;
+        taken
+    }
+}
+
+async fn take(step: Step, session: &mut Session, say: &Say) -> Result<(), Failure> {
+    let Session { args, memory, driver } = session;
     match step {
         Step::Setup => set_up(driver, say).await,
         Step::Sync => {
@@ -123,13 +173,14 @@ async fn take(step: Step, args: &Args, driver: &mut Driver, say: &Say) -> Result
             bar.finish_and_clear();
             say.either(&told(&waited?), |told| show::text(told, "waited"))
         }
-        Step::Watch => watch(args, driver, say).await,
-        Step::Show => say.either(&cache(&driver.phone), held),
+        Step::Watch => watch(args, memory, driver, say).await,
+        Step::Show => say.either(&cache(&driver.phone, memory), held),
     }
 }
 
 async fn set_up(driver: &mut Driver, say: &Say) -> Result<(), Failure> {
     let bar = say.progress("setting up");
+    driver.phone.wiped = false;
     let done = driver.set_up().await;
     bar.finish_and_clear();
     Ok(done?)
@@ -149,11 +200,17 @@ async fn wait(args: &Args, driver: &mut Driver, seconds: u32) -> Result<Waited, 
 }
 
 /// Says what comes and what goes, until the time is over.
-async fn watch(args: &Args, driver: &mut Driver, say: &Say) -> Result<(), Failure> {
+async fn watch(
+    args: &Args,
+    memory: &Memory,
+    driver: &mut Driver,
+    say: &Say,
+) -> Result<(), Failure> {
     let begun = Instant::now();
     let end = begun + Duration::from_secs(u64::from(args.seconds));
     let mut before = subjects(&driver.phone);
     loop {
+        memory.keep(&driver.phone)?;
         let now = subjects(&driver.phone);
         for (change, subject) in differences(&before, &now) {
             let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -219,7 +276,7 @@ fn told(waited: &Waited) -> Value {
 }
 
 /// What a phone holds.
-fn cache(phone: &Phone) -> Value {
+fn cache(phone: &Phone, memory: &Memory) -> Value {
     let folders: Vec<Value> = phone.cache.folders.values().map(|folder| {
         let id = folder.server_id.as_str();
         let collection = phone.cache.collections.get(id);
@@ -228,6 +285,7 @@ fn cache(phone: &Phone) -> Value {
         json!({ "id": id, "name": folder.display_name, "type": folder.folder_type.0, "key": key, "items": items })
     }).collect();
     json!({
+        "state": memory.path().display().to_string(),
         "user": phone.user,
         "device_id": phone.device_id,
         "policy_key": phone.policy_key,

@@ -187,6 +187,10 @@ impl Driver {
     /// FolderSync.
     pub async fn sync_folders(&mut self) -> Result<(), DriveError> {
         self.ask_provisioned(Phone::folder_sync).await?;
+        if self.phone.cache.hierarchy_key.is_none() {
+            // The server does not know the key any more: all folders, from the beginning.
+            self.ask_provisioned(Phone::folder_sync).await?;
+        }
         Ok(())
     }
 

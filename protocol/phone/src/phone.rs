@@ -69,6 +69,16 @@ impl Phone {
         ClientId::new(&text[tail..]).unwrap_or_default()
     }
 
+    /// How many ClientIds it has used.
+    pub fn client_ids(&self) -> u64 {
+        self.client_ids
+    }
+
+    /// Goes on after so many ClientIds: the same device, in another process.
+    pub fn set_client_ids(&mut self, used: u64) {
+        self.client_ids = used;
+    }
+
     /// The `Authorization` value.
     pub fn authorization(&self) -> String {
         format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.password)))
