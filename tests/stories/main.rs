@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that breaks off has failed")]
 
+mod a_foreign_client;
 mod a_full_disk;
 mod a_phone_that_sleeps;
 mod asked_after_a_recall;
