@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admin;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
 use crate::database::{self, Bodies, Database, GAP_PENDING, SYNC_KEYS};
 use crate::delivery::{Lmtp, LmtpSettings, Outbox, OutboxSettings, Postman, Relay, RelaySettings};
@@ -229,7 +229,8 @@ impl Server {
         tasks.spawn(tell_hierarchies(house.clone(), stopping.clone()));
         let mut addresses = Addresses::default();
         let endpoint = endpoint(config, &house);
-        let certificate_pem = listen_phones(config, &endpoint, &mut addresses).await?;
+        let certificate_pem =
+            listen_phones(config, &endpoint, &mut addresses, house.clock.now()).await?;
         if let Some(listen) = config.lmtp.listen {
             let listener = bind("LMTP", listen).await?;
             addresses.lmtp = listener.local_addr().ok();
@@ -385,10 +386,11 @@ async fn listen_phones(
     config: &Config,
     endpoint: &Endpoint,
     addresses: &mut Addresses,
+    now: Timestamp,
 ) -> Result<Option<Vec<u8>>, StartError> {
     let mut certificate = None;
     if let Some(listen) = config.phones.listen {
-        let (cert_pem, key_pem) = certificate_of(config)?;
+        let (cert_pem, key_pem) = certificate_of(config, now)?;
         let tls = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
         let identity = eas::tls::Identity::from_pem(&cert_pem, &key_pem).map_err(|e| tls(&e))?;
         let server = eas::tls::server_config(Arc::new(identity)).map_err(|e| tls(&e))?;
@@ -410,7 +412,7 @@ async fn listen_phones(
 }
 
 /// The certificate and key of the configuration, or the self-signed pair in the data directory, made when it is missing.
-pub fn certificate_of(config: &Config) -> Result<(Vec<u8>, Vec<u8>), StartError> {
+pub fn certificate_of(config: &Config, now: Timestamp) -> Result<(Vec<u8>, Vec<u8>), StartError> {
     let read = |path: &Path| {
         std::fs::read(path)
             .map_err(|error| StartError::Io { what: path.display().to_string(), error })
@@ -425,7 +427,7 @@ pub fn certificate_of(config: &Config) -> Result<(Vec<u8>, Vec<u8>), StartError>
         let names =
             [config.server.hostname.clone(), "localhost".to_owned(), "127.0.0.1".to_owned()];
         let (cert_pem, key_pem) =
-            eas::tls::self_signed(&names).map_err(|e| StartError::Tls(e.to_string()))?;
+            eas::tls::self_signed(&names, now).map_err(|e| StartError::Tls(e.to_string()))?;
         write_private(&key, key_pem.as_bytes())?;
         write_private(&certificate, cert_pem.as_bytes())?;
     }

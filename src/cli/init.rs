@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::show::{self, Say};
 use super::talk::Gateway;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::eas::tls;
 
@@ -142,7 +143,7 @@ fn certificate(answers: &Answers) -> Result<(PathBuf, PathBuf), Failure> {
     if answers.hostname != "localhost" {
         names.push("localhost".to_owned());
     }
-    let (certificate_pem, key_pem) = tls::self_signed(&names)?;
+    let (certificate_pem, key_pem) = tls::self_signed(&names, Clock::system().now())?;
     write_new(&key, key_pem.as_bytes(), 0o600)?;
     write_new(&certificate, certificate_pem.as_bytes(), 0o644)?;
     Ok((certificate, key))

@@ -4,6 +4,7 @@
 //! the next handshake and touches no open connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use rustls::ServerConfig;
@@ -12,6 +13,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::clock::Timestamp;
 
 /// Why a certificate or key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -68,10 +71,27 @@ pub fn server_config(identity: Arc<Identity>) -> Result<Arc<ServerConfig>, TlsEr
     Ok(Arc::new(config))
 }
 
-/// A fresh self-signed certificate for `names` (host names or addresses) and its key, both PEM.
-pub fn self_signed(names: &[String]) -> Result<(String, String), TlsError> {
-    let made = rcgen::generate_simple_self_signed(names.to_vec())?;
-    Ok((made.cert.pem(), made.signing_key.serialize_pem()))
+/// For how long a self-signed certificate is good, in days. iOS trusts none, not even by hand, that is good for more than 825.
+pub const SELF_SIGNED_DAYS: u64 = 820;
+/// How long before it is made it is good already: phones' clocks are late.
+const EARLY: Duration = Duration::from_hours(24);
+
+/// A fresh self-signed certificate for `names` (host names or addresses) and its key, both PEM. It says that it is for a server and
+/// how long it is good, as phones want it of a certificate that their owner trusts by hand.
+pub fn self_signed(names: &[String], now: Timestamp) -> Result<(String, String), TlsError> {
+    let mut params = rcgen::CertificateParams::new(names.to_vec())?;
+    let name = names.first().map_or("retract", String::as_str);
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.is_ca = rcgen::IsCa::ExplicitNoCa;
+    params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let now = Duration::from_millis(now.0.max(0).unsigned_abs());
+    params.not_before = epoch + now.saturating_sub(EARLY);
+    params.not_after = epoch + now + Duration::from_hours(24 * SELF_SIGNED_DAYS);
+    let key = rcgen::KeyPair::generate()?;
+    Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
 }
 
 fn certified(certificates: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, TlsError> {
@@ -90,8 +110,11 @@ fn certified(certificates: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, TlsEr
 mod tests {
     use super::*;
 
+    /// 24 November 2026, 12:00 UTC.
+    const NOW: Timestamp = Timestamp(1_795_521_600_000);
+
     fn pair() -> (String, String) {
-        self_signed(&["mail.example.org".to_owned(), "127.0.0.1".to_owned()]).unwrap()
+        self_signed(&["mail.example.org".to_owned(), "127.0.0.1".to_owned()], NOW).unwrap()
     }
 
     #[test]
@@ -100,6 +123,19 @@ mod tests {
         let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
         let config = server_config(Arc::new(identity)).unwrap();
         assert_eq!(config.alpn_protocols, [b"http/1.1".to_vec()]);
+    }
+
+    /// iOS lets nobody trust a certificate by hand that is not said to be for a server (1.3.6.1.5.5.7.3.1), or is good for more
+    /// than 825 days.
+    #[test]
+    fn a_self_signed_certificate_is_one_a_phone_can_be_told_to_trust() {
+        let (certificate, _) = pair();
+        let der = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+        let contains = |octets: &[u8]| der.windows(octets.len()).any(|window| window == octets);
+        assert!(contains(&[0x2b, 6, 1, 5, 5, 7, 3, 1]));
+        assert!(contains(b"mail.example.org"));
+        // A day before it was made, and 820 days after it.
+        assert!(contains(b"261123120000Z") && contains(b"290221120000Z"));
     }
 
     #[test]

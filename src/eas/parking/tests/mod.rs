@@ -170,7 +170,8 @@ impl Gateway {
         });
         let clock = Clock::manual(Timestamp(1_795_507_200_000));
         let endpoint = Endpoint::new(Arc::new(Arc::clone(&desk)), settings, clock);
-        let (certificate, key) = self_signed(&["localhost".to_owned()]).unwrap();
+        let (certificate, key) =
+            self_signed(&["localhost".to_owned()], Clock::system().now()).unwrap();
         let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
         let root = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
