@@ -60,7 +60,7 @@ async fn serve() -> Result<()> {
     let settings = Settings { limits, ..Settings::default() };
     let handler = Arc::new(Pings(Arc::clone(&bell)));
     let endpoint = Endpoint::new(handler, settings, Clock::system());
-    let (certificate, key) = self_signed(&["localhost".to_owned()])?;
+    let (certificate, key) = self_signed(&["localhost".to_owned()], Clock::system().now())?;
     let identity = Arc::new(Identity::from_pem(certificate.as_bytes(), key.as_bytes())?);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -305,10 +305,12 @@ mod tests {
     use tokio_rustls::client::TlsStream;
 
     use super::*;
+    use crate::clock::Clock;
     use crate::eas::tls::{Identity, self_signed, server_config};
 
     fn configs() -> (Arc<ServerConfig>, TlsConnector) {
-        let (certificate, key) = self_signed(&["localhost".to_owned()]).unwrap();
+        let (certificate, key) =
+            self_signed(&["localhost".to_owned()], Clock::system().now()).unwrap();
         let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()).unwrap();
