@@ -127,6 +127,13 @@ impl ErrorKind {
 
 impl core::error::Error for Error {}
 
+#[cfg(feature = "std")]
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,11 +7,12 @@ use crate::mb_u32;
 
 const VERSION_1_1: u8 = 0x01;
 const VERSION_1_3: u8 = 0x03;
-const PUBLIC_ID_UNKNOWN: u32 = 1;
+pub(crate) const PUBLIC_ID_UNKNOWN: u32 = 1;
 const PUBLIC_ID_IN_TABLE: u32 = 0;
 const CHARSET_UTF_8: u32 = 106;
 
 /// The header every ActiveSync document starts with ([MS-ASWBXML] 2.1.1).
+#[cfg(test)]
 pub(crate) const ACTIVESYNC: [u8; 4] =
     [VERSION_1_3, PUBLIC_ID_UNKNOWN as u8, CHARSET_UTF_8 as u8, 0];
 
@@ -80,9 +81,13 @@ pub(crate) fn slice(input: &[u8], start: usize, length: u32) -> Result<&[u8], Er
         .ok_or(Error::new(ErrorKind::UnexpectedEnd, input.len()))
 }
 
-/// Appends the ActiveSync header.
-pub(crate) fn encode(to: &mut Vec<u8>) {
-    to.extend_from_slice(&ACTIVESYNC);
+/// Appends a header with this public identifier and no string table.
+pub(crate) fn encode(public_id: u32, to: &mut Vec<u8>) {
+    assert!(public_id != PUBLIC_ID_IN_TABLE, "the writer has no string table");
+    to.push(VERSION_1_3);
+    mb_u32::encode(public_id, to);
+    mb_u32::encode(CHARSET_UTF_8, to);
+    mb_u32::encode(0, to);
 }
 
 #[cfg(test)]

@@ -3,8 +3,6 @@
 //! Guarantees: whatever the octets, it ends, never panics and never copies; at every point the elements begun are those
 //! ended plus those open; and a tag it yields has a name. After an error it stays where it is: asking again gives the same.
 
-use core::ffi::CStr;
-
 use crate::code_page::CodePages;
 use crate::error::{Error, ErrorKind};
 use crate::header::{self, Header, Profile};
@@ -72,12 +70,16 @@ impl<'a> Reader<'a> {
             self.depth -= 1;
             return Ok(Some(Token::End));
         }
-        let before = (self.position, self.page);
-        let token = self.read();
-        if token.is_err() {
-            (self.position, self.page) = before;
+        // Position and page are set only when a token is found, so that an error leaves them where they are.
+        let (mut at, mut page) = (self.position, self.page);
+        loop {
+            let Some(&octet) = self.input.get(at) else { return self.end_of_input(at) };
+            if octet != SWITCH_PAGE {
+                return self.token(octet, at, page).map(Some);
+            }
+            page = self.switched(at)?;
+            at += 2;
         }
-        token
     }
 
     /// Where the token yielded last starts; before the first, where the body starts.
@@ -100,62 +102,58 @@ impl<'a> Reader<'a> {
         self.pages
     }
 
-    #[inline]
-    fn read(&mut self) -> Result<Option<Token<'a>>, Error> {
-        loop {
-            let at = self.position;
-            let Some(&octet) = self.input.get(at) else { return self.end_of_input() };
-            self.position = at + 1;
-            if octet == SWITCH_PAGE {
-                self.switch_page(at)?;
-                continue;
+    /// The token that `octet`, which stands at `at`, begins.
+    #[inline(always)]
+    fn token(&mut self, octet: u8, at: usize, page: u8) -> Result<Token<'a>, Error> {
+        let (token, behind) = match octet {
+            END => {
+                let depth = self.depth.checked_sub(1);
+                self.depth = depth.ok_or(Error::new(ErrorKind::UnbalancedEnd, at))?;
+                (Token::End, at + 1)
             }
-            self.offset = at;
-            return match octet {
-                END => self.end(at),
-                STR_I => self.inline_string(at),
-                OPAQUE => self.opaque(at),
-                _ if octet & HAS_ATTRIBUTES == 0 && octet & TOKEN_MASK >= TOKEN_MIN => {
-                    self.start(octet, at)
-                }
-                _ => self.rare(octet, at),
+            STR_I => {
+                self.inside(at)?;
+                let bytes = until_nul(self.input, at + 1)?;
+                (self.text(bytes, at + 1, at)?, at + bytes.len() + 2)
             }
-            .map(Some);
-        }
+            _ if octet & HAS_ATTRIBUTES == 0 && octet & TOKEN_MASK >= TOKEN_MIN => {
+                (self.start(octet, at, page)?, at + 1)
+            }
+            OPAQUE => self.opaque(at)?,
+            _ => self.rare(octet, at)?,
+        };
+        (self.offset, self.position, self.page) = (at, behind, page);
+        Ok(token)
     }
 
-    fn end_of_input(&self) -> Result<Option<Token<'a>>, Error> {
+    #[cold]
+    fn end_of_input(&self, at: usize) -> Result<Option<Token<'a>>, Error> {
         match (self.depth, self.elements) {
-            (0, 0) => Err(Error::new(ErrorKind::EmptyDocument, self.position)),
+            (0, 0) => Err(Error::new(ErrorKind::EmptyDocument, at)),
             (0, _) => Ok(None),
-            _ => Err(Error::new(ErrorKind::UnexpectedEnd, self.position)),
+            _ => Err(Error::new(ErrorKind::UnexpectedEnd, at)),
         }
     }
 
-    fn switch_page(&mut self, at: usize) -> Result<(), Error> {
-        let page = *self.input.get(at + 1).ok_or(Error::new(ErrorKind::UnexpectedEnd, at + 1))?;
-        if self.pages.namespace(page).is_none() {
-            return Err(Error::new(ErrorKind::UnknownPage(page), at));
-        }
-        self.page = page;
-        self.position = at + 2;
-        Ok(())
-    }
-
+    /// The page that the SWITCH_PAGE at `at` switches to.
     #[inline]
-    fn start(&mut self, octet: u8, at: usize) -> Result<Token<'a>, Error> {
-        let tag = Tag::new(self.page, octet & TOKEN_MASK);
-        let fault = |kind| Err(Error::new(kind, at));
-        if self.depth == 0 && self.elements > 0 {
-            return fault(ErrorKind::SecondRoot);
+    fn switched(&self, at: usize) -> Result<u8, Error> {
+        let page = *self.input.get(at + 1).ok_or(Error::new(ErrorKind::UnexpectedEnd, at + 1))?;
+        match self.pages.namespace(page) {
+            Some(_) => Ok(page),
+            None => Err(Error::new(ErrorKind::UnknownPage(page), at)),
         }
-        if self.depth >= self.limits.depth_max {
-            return fault(ErrorKind::TooDeep);
+    }
+
+    #[inline(always)]
+    fn start(&mut self, octet: u8, at: usize, page: u8) -> Result<Token<'a>, Error> {
+        let tag = Tag::new(page, octet & TOKEN_MASK);
+        let second_root = self.depth == 0 && self.elements > 0;
+        let name = self.pages.name(tag);
+        let (Some(name), false) = (name, second_root) else { return Err(self.refused(tag, at)) };
+        if self.depth >= self.limits.depth_max || self.elements >= self.limits.elements_max {
+            return Err(self.refused(tag, at));
         }
-        if self.elements >= self.limits.elements_max {
-            return fault(ErrorKind::TooManyElements);
-        }
-        let Some(name) = self.pages.name(tag) else { return fault(ErrorKind::UnknownToken(tag)) };
         let has_content = octet & HAS_CONTENT != 0;
         self.bare = !has_content;
         self.depth += 1;
@@ -163,33 +161,31 @@ impl<'a> Reader<'a> {
         Ok(Token::Start { tag, name, has_content })
     }
 
-    #[inline]
-    fn end(&mut self, at: usize) -> Result<Token<'a>, Error> {
-        let depth = self.depth.checked_sub(1).ok_or(Error::new(ErrorKind::UnbalancedEnd, at))?;
-        self.depth = depth;
-        Ok(Token::End)
+    /// Why an element may not begin.
+    #[cold]
+    fn refused(&self, tag: Tag, at: usize) -> Error {
+        let kind = if self.depth == 0 && self.elements > 0 {
+            ErrorKind::SecondRoot
+        } else if self.depth >= self.limits.depth_max {
+            ErrorKind::TooDeep
+        } else if self.elements >= self.limits.elements_max {
+            ErrorKind::TooManyElements
+        } else {
+            ErrorKind::UnknownToken(tag)
+        };
+        Error::new(kind, at)
     }
 
-    #[inline]
-    fn inline_string(&mut self, at: usize) -> Result<Token<'a>, Error> {
-        self.inside(at)?;
-        let start = at + 1;
-        let bytes = until_nul(self.input, start)?;
-        self.position = start + bytes.len() + 1;
-        self.text(bytes, start, at)
-    }
-
-    fn opaque(&mut self, at: usize) -> Result<Token<'a>, Error> {
+    fn opaque(&self, at: usize) -> Result<(Token<'a>, usize), Error> {
         self.inside(at)?;
         let (length, start) = mb_u32::decode(self.input, at + 1)?;
         let bytes = header::slice(self.input, start, length)?;
         self.within(bytes, at)?;
-        self.position = start + bytes.len();
-        Ok(Token::Opaque(bytes))
+        Ok((Token::Opaque(bytes), start + bytes.len()))
     }
 
     #[cold]
-    fn rare(&mut self, octet: u8, at: usize) -> Result<Token<'a>, Error> {
+    fn rare(&self, octet: u8, at: usize) -> Result<(Token<'a>, usize), Error> {
         let kind = match octet {
             ENTITY if self.profile == Profile::Wbxml => return self.entity(at),
             STR_T if self.profile == Profile::Wbxml => return self.table_string(at),
@@ -203,35 +199,36 @@ impl<'a> Reader<'a> {
         Err(Error::new(kind, at))
     }
 
-    fn entity(&mut self, at: usize) -> Result<Token<'a>, Error> {
+    fn entity(&self, at: usize) -> Result<(Token<'a>, usize), Error> {
         self.inside(at)?;
         let (number, behind) = mb_u32::decode(self.input, at + 1)?;
         let character =
             char::from_u32(number).ok_or(Error::new(ErrorKind::NotACharacter(number), at))?;
-        self.position = behind;
-        Ok(Token::Entity(character))
+        Ok((Token::Entity(character), behind))
     }
 
-    fn table_string(&mut self, at: usize) -> Result<Token<'a>, Error> {
+    fn table_string(&self, at: usize) -> Result<(Token<'a>, usize), Error> {
         self.inside(at)?;
         let table = self.header.string_table;
         let (index, behind) = mb_u32::decode(self.input, at + 1)?;
         let outside = Error::new(ErrorKind::StringTableReference, at);
         let index = usize::try_from(index).map_err(|_| outside)?;
         let bytes = until_nul(table, index).map_err(|_| outside)?;
-        self.position = behind;
-        self.text(bytes, at, at)
+        Ok((self.text(bytes, at, at)?, behind))
     }
 
+    #[inline(always)]
     fn text(&self, bytes: &'a [u8], start: usize, at: usize) -> Result<Token<'a>, Error> {
         self.within(bytes, at)?;
         Ok(Token::Text(Text::new(bytes, start)))
     }
 
+    #[inline(always)]
     fn inside(&self, at: usize) -> Result<(), Error> {
         if self.depth == 0 { Err(Error::new(ErrorKind::TextOutsideRoot, at)) } else { Ok(()) }
     }
 
+    #[inline(always)]
     fn within(&self, bytes: &[u8], at: usize) -> Result<(), Error> {
         let fits = bytes.len() <= self.limits.string_bytes_max;
         if fits { Ok(()) } else { Err(Error::new(ErrorKind::StringTooLong, at)) }
@@ -242,11 +239,43 @@ impl<'a> Reader<'a> {
 #[inline]
 fn until_nul(input: &[u8], start: usize) -> Result<&[u8], Error> {
     let rest = input.get(start..).unwrap_or_default();
-    // CStr's search goes a word at a time, which matters for bodies.
-    CStr::from_bytes_until_nul(rest)
-        .map(CStr::to_bytes)
-        .map_err(|_| Error::new(ErrorKind::UnexpectedEnd, input.len()))
+    let length = first_nul(rest).ok_or(Error::new(ErrorKind::UnexpectedEnd, input.len()))?;
+    Ok(&rest[..length])
 }
+
+/// Where the first NUL is: short strings a word at a time, bodies a block at a time, which the compiler makes vectors of.
+#[inline]
+fn first_nul(octets: &[u8]) -> Option<usize> {
+    let near = octets.len().min(NEAR_OCTETS);
+    let (words, _) = octets[..near].as_chunks::<WORD_OCTETS>();
+    for (at, word) in words.iter().enumerate() {
+        let nuls = nuls_in(u64::from_le_bytes(*word));
+        if nuls != 0 {
+            return Some(at * WORD_OCTETS + nuls.trailing_zeros() as usize / 8);
+        }
+    }
+    far_nul(octets, words.len() * WORD_OCTETS)
+}
+
+/// As [`first_nul`], when there is none before `start`.
+fn far_nul(octets: &[u8], start: usize) -> Option<usize> {
+    let (blocks, _) = octets[start..].as_chunks::<BLOCK_OCTETS>();
+    let clear =
+        blocks.iter().take_while(|block| !block.iter().fold(false, |any, &o| any | (o == 0)));
+    let start = start + clear.count() * BLOCK_OCTETS;
+    octets[start..].iter().position(|&octet| octet == 0).map(|at| start + at)
+}
+
+/// A word whose lowest bit that is set stands in the first octet that is zero; zero if none is.
+const fn nuls_in(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; WORD_OCTETS]);
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+const WORD_OCTETS: usize = 8;
+const BLOCK_OCTETS: usize = 64;
+/// Ids, times and addresses end before this.
+const NEAR_OCTETS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -284,6 +313,20 @@ mod tests {
     }
 
     const SYNC: Token<'_> = Token::Start { tag: Tag::new(0, 5), name: "Sync", has_content: true };
+
+    #[test]
+    fn the_first_nul_is_found_wherever_it_is() {
+        for length in 0..300 {
+            let mut octets = std::vec![0xFF; length];
+            assert_eq!(first_nul(&octets), None);
+            for at in (0..length).rev() {
+                octets[at] = 0;
+                assert_eq!(first_nul(&octets), Some(at));
+                octets[at] = if at % 2 == 0 { 1 } else { 0x80 };
+                assert_eq!(first_nul(&octets), None);
+            }
+        }
+    }
 
     #[test]
     fn both_spellings_of_an_empty_element_look_alike() {

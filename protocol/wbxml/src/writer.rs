@@ -28,8 +28,23 @@ pub struct Writer<'p> {
 impl<'p> Writer<'p> {
     /// Begins a document: writes the header.
     pub fn new(pages: &'p CodePages) -> Self {
-        let mut octets = Vec::with_capacity(CAPACITY_BYTES);
-        header::encode(&mut octets);
+        Self::with_buffer(pages, Vec::with_capacity(CAPACITY_BYTES))
+    }
+
+    /// Begins a document in a buffer that is there already: what is in it goes, what it has reserved stays. As long as
+    /// the document fits, nothing is allocated.
+    pub fn with_buffer(pages: &'p CodePages, buffer: Vec<u8>) -> Self {
+        Self::with_public_id(pages, buffer, header::PUBLIC_ID_UNKNOWN)
+    }
+
+    /// Begins a document of another vocabulary, which its public identifier names: 0x1201 is SyncML 1.2.
+    ///
+    /// # Panics
+    /// If the identifier is 0, which would say that it stands in a string table.
+    pub fn with_public_id(pages: &'p CodePages, buffer: Vec<u8>, public_id: u32) -> Self {
+        let mut octets = buffer;
+        octets.clear();
+        header::encode(public_id, &mut octets);
         Self { pages, octets, page: 0, depth: 0, bare: false, rooted: false }
     }
 

@@ -16,10 +16,12 @@ pub(crate) static PAGES: LazyLock<CodePages> = LazyLock::new(|| {
 
 /// One page from its rows: page, namespace, token, name and more.
 fn page(rows: &[Vec<&str>]) -> CodePage {
-    let token = |digits: &str| u8::from_str_radix(digits.trim_start_matches("0x"), 16).unwrap();
+    let token = |digits: &str| {
+        u8::from_str_radix(digits.trim_start_matches("0x"), 16).expect("test data is sound")
+    };
     let tag = |row: &Vec<&str>| (token(row[2]), &*row[3].to_owned().leak());
     CodePage {
-        number: rows[0][0].parse().unwrap(),
+        number: rows[0][0].parse().expect("test data is sound"),
         namespace: rows[0][1].to_owned().leak(),
         tags: rows.iter().map(tag).collect::<Vec<_>>().leak(),
     }
@@ -36,20 +38,25 @@ pub(crate) fn octets(name: &str) -> Vec<u8> {
 
 /// The text of a file.
 pub(crate) fn text(name: &str) -> String {
-    String::from_utf8(octets(name)).unwrap()
+    String::from_utf8(octets(name)).expect("test data is sound")
 }
 
 /// The octets that a file shows as hex.
 pub(crate) fn hex(name: &str) -> Vec<u8> {
     let digits: Vec<u8> = text(name).bytes().filter(|octet| !octet.is_ascii_whitespace()).collect();
-    let pair = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+    let pair = |pair: &[u8]| {
+        u8::from_str_radix(str::from_utf8(pair).expect("test data is sound"), 16)
+            .expect("test data is sound")
+    };
     digits.chunks(2).map(pair).collect()
 }
 
 /// The files of a folder that end in `.extension`, sorted.
 pub(crate) fn files(folder: &str, extension: &str) -> Vec<String> {
-    let entries = fs::read_dir(path(folder)).unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = fs::read_dir(path(folder)).expect("test data is sound");
+    let names = entries.map(|entry| {
+        entry.expect("test data is sound").file_name().into_string().expect("test data is sound")
+    });
     let mut files: Vec<_> = names.filter(|name| name.ends_with(&format!(".{extension}"))).collect();
     files.sort();
     files
