@@ -83,6 +83,8 @@ pub struct Collection {
     pub nudged_seq: u64,
     /// When the device last asked for this collection.
     pub last_asked: Timestamp,
+    /// Held, and perhaps gone all the same: an answer that was never proven took these out of the filter's window.
+    pub faded: RoaringBitmap,
     /// Answers in flight, oldest first.
     pub in_flight: Vec<Offer>,
 }
@@ -111,8 +113,27 @@ impl Proof {
         self.dropped.iter().fold(RoaringBitmap::new(), |all, offer| all | &offer.delta.changes)
     }
 
-    fn dropped_adds(&self) -> RoaringBitmap {
-        self.dropped.iter().fold(RoaringBitmap::new(), |all, offer| all | &offer.delta.adds)
+    /// Items that answers which did not arrive had added, and that may be there. What the arrived one took away is not, but for
+    /// what a later one gave: that may have come in after it.
+    pub fn perhaps_there(&self) -> RoaringBitmap {
+        let (arrived, gone) = (&self.arrived, self.arrived.delta.gone());
+        let perhaps = self.dropped.iter().fold(RoaringBitmap::new(), |all, offer| {
+            let is_later = offer.key.seq > arrived.key.seq;
+            all | if is_later { offer.delta.adds.clone() } else { &offer.delta.adds - &gone }
+        });
+        perhaps - &arrived.delta.adds
+    }
+
+    /// Whether the device has begun again with key 0 and taken in an enumeration since.
+    fn ends_reset(&self) -> bool {
+        self.after_reset && self.arrived.enumerates()
+    }
+}
+
+impl Offer {
+    /// Whether it tells of what is in the folder, as the answer to key 0 does not.
+    fn enumerates(&self) -> bool {
+        !self.delta.is_empty() || self.position.floor_received != i64::MAX
     }
 }
 
@@ -132,6 +153,7 @@ impl Collection {
             resetting: false,
             nudged_seq: 0,
             last_asked: Timestamp::ZERO,
+            faded: RoaringBitmap::new(),
             in_flight: Vec::new(),
         }
     }
@@ -167,28 +189,35 @@ impl Collection {
         self.in_flight.iter().fold(RoaringBitmap::new(), |all, offer| all | &offer.delta.changes)
     }
 
+    /// Everything held that may be gone from the device: see [`Collection::faded`].
+    pub fn perhaps_gone(&self) -> RoaringBitmap {
+        self.in_flight.iter().fold(self.faded.clone(), |all, o| all | &o.delta.soft_deletes)
+    }
+
     /// The answer with this index arrived: it becomes the proven state and its siblings are dropped. In memory only;
     /// [`settle`] writes what it means and [`Collection::store`] the row.
     pub fn promote(&mut self, index: usize) -> Proof {
+        self.faded = self.perhaps_gone();
         let mut dropped = std::mem::take(&mut self.in_flight);
         let arrived = dropped.remove(index);
         self.proven = Some(arrived.key);
         self.epoch = arrived.epoch;
         self.position = arrived.position;
+        self.faded -= &arrived.delta.adds | arrived.delta.gone();
         let after_reset = self.resetting;
-        if !arrived.delta.is_empty() {
+        if arrived.enumerates() {
             self.resetting = false;
         }
         Proof { arrived, dropped, after_reset }
     }
 
-    /// Key 0: nothing is proven any more. What was held or offered may still be in the cache until an honest device has cleared
-    /// it, so it moves to [`Kind::Loose`]; exposure stays.
+    /// Key 0: nothing is proven any more. What was there may still be in the cache until the device has taken in an enumeration, so
+    /// it moves to [`Kind::Former`]; exposure stays.
     pub fn begin_again(&mut self, tx: &Tx<'_>, head: u64) -> Result<(), Error> {
-        let held = holding::all(tx, self.place, Kind::Held)?;
-        let perhaps = held | self.offered();
-        holding::add(tx, self.place, Kind::Loose, &perhaps)?;
-        for kind in [Kind::Held, Kind::Read, Kind::Flagged, Kind::Unsure] {
+        let there = holding::all(tx, self.place, Kind::Held)?;
+        let perhaps = holding::all(tx, self.place, Kind::Loose)? | self.offered();
+        holding::add(tx, self.place, Kind::Former, &(there | perhaps))?;
+        for kind in [Kind::Held, Kind::Loose, Kind::Read, Kind::Flagged, Kind::Unsure] {
             holding::clear(tx, self.place, kind)?;
         }
         tables::delete_answers(tx, self.place)?;
@@ -197,6 +226,7 @@ impl Collection {
         self.proven = None;
         self.position = Position::start(head);
         self.in_flight.clear();
+        self.faded.clear();
         self.options = None;
         self.filter = 0;
         Ok(())
@@ -212,6 +242,7 @@ impl Collection {
         while self.in_flight.len() > SIBLINGS_MAX {
             let oldest = self.in_flight.remove(0);
             holding::add(tx, self.place, Kind::Loose, &oldest.delta.adds)?;
+            self.faded |= &oldest.delta.soft_deletes;
             holding::add(tx, self.place, Kind::Unsure, &oldest.delta.changes)?;
             tables::delete_answer(tx, self.place, oldest.key.seq)?;
             given_up.push(oldest);
@@ -240,8 +271,13 @@ pub fn settle(tx: &Tx<'_>, place: Place, proof: &Proof) -> Result<(), Error> {
     let touched = &delta.adds | &delta.changes;
     holding::add(tx, place, Kind::Held, &(&delta.adds - &gone))?;
     holding::remove(tx, place, Kind::Held, &gone)?;
-    holding::remove(tx, place, Kind::Loose, &(&delta.adds | &gone))?;
-    holding::add(tx, place, Kind::Loose, &(proof.dropped_adds() - &delta.adds - &gone))?;
+    for kind in [Kind::Loose, Kind::Former] {
+        holding::remove(tx, place, kind, &(&delta.adds | &gone))?;
+    }
+    if proof.ends_reset() {
+        holding::clear(tx, place, Kind::Former)?;
+    }
+    holding::add(tx, place, Kind::Loose, &proof.perhaps_there())?;
     // What the phone changed in the request that presented this key came after the answer: its word stands.
     let own = super::uploads::changed_with(tx, place, proof.arrived.key.seq)?;
     let sure = &touched - &own;

@@ -24,6 +24,8 @@ pub struct Delta {
     pub soft_deletes: RoaringBitmap,
     /// Those of `deletes` that a recall asked for.
     pub retracts: RoaringBitmap,
+    /// Items the device deleted itself, in the request this answers: once the answer is proven, so is that.
+    pub own_deletes: RoaringBitmap,
 }
 
 impl Delta {
@@ -37,15 +39,16 @@ impl Delta {
         self.adds.is_empty()
             && self.changes.is_empty()
             && self.soft_deletes.is_empty()
+            && self.own_deletes.is_empty()
             && self.deletes == self.retracts
     }
 
-    /// Everything the answer takes away.
+    /// Everything that is not on the device any more once the answer is proven.
     pub fn gone(&self) -> RoaringBitmap {
-        &self.deletes | &self.soft_deletes
+        &self.deletes | &self.soft_deletes | &self.own_deletes
     }
 
-    fn sets(&self) -> [&RoaringBitmap; 7] {
+    fn sets(&self) -> [&RoaringBitmap; 8] {
         [
             &self.adds,
             &self.read,
@@ -54,10 +57,11 @@ impl Delta {
             &self.deletes,
             &self.soft_deletes,
             &self.retracts,
+            &self.own_deletes,
         ]
     }
 
-    /// The blob of a row of `answers`: which of the seven sets are present, then those, each in roaring's portable form.
+    /// The blob of a row of `answers`: which of the eight sets are present, then those, each in roaring's portable form.
     pub fn encode(&self) -> Vec<u8> {
         let mut present = 0u8;
         let mut out = vec![0];
@@ -84,6 +88,7 @@ impl Delta {
             &mut delta.deletes,
             &mut delta.soft_deletes,
             &mut delta.retracts,
+            &mut delta.own_deletes,
         ];
         for (bit, set) in sets.into_iter().enumerate() {
             if present & (1 << bit) != 0 {
@@ -105,6 +110,7 @@ mod tests {
             read: [3, 4].into_iter().collect(),
             retracts: [9].into_iter().collect(),
             deletes: [9, 10].into_iter().collect(),
+            own_deletes: [11].into_iter().collect(),
             ..Delta::default()
         };
         assert_eq!(Delta::decode(&delta.encode()).unwrap(), delta);

@@ -20,7 +20,7 @@ const CHUNK_BYTES_MAX: usize = 512;
 pub enum Kind {
     /// Proven to be in the device's cache.
     Held,
-    /// Perhaps in its cache: it left in an answer that was never proven, or was held when the device began again.
+    /// Perhaps in its cache: it left in an answer that was never proven.
     Loose,
     /// The device believes it read.
     Read,
@@ -28,6 +28,8 @@ pub enum Kind {
     Flagged,
     /// Whether it believes it read or flagged is not known: a change left in an answer that was never proven.
     Unsure,
+    /// Was perhaps in its cache when the device began again with key 0, and no enumeration since is proven.
+    Former,
     /// Exposed in this way; only single flags of [`Exposure::ALL`] have rows.
     Exposed(Exposure),
 }
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Read => 2,
             Kind::Flagged => 3,
             Kind::Unsure => 4,
+            Kind::Former => 5,
             Kind::Exposed(flag) => 8 + i64::from(flag.bits().trailing_zeros()),
         }
     }
@@ -111,7 +114,7 @@ pub fn expose(
     Ok(())
 }
 
-/// Whether the item is held or loose, and all its exposure, in one look-up.
+/// Whether the item is held, loose or left from before a key 0, and all its exposure, in one look-up.
 pub fn traces(tx: &Tx<'_>, place: Place, item: u32) -> Result<(bool, Exposure), Error> {
     let chunk = item / CHUNK_ITEMS;
     let (mut open, mut exposure) = (false, Exposure::NEVER);
@@ -120,7 +123,7 @@ pub fn traces(tx: &Tx<'_>, place: Place, item: u32) -> Result<(bool, Exposure), 
             continue;
         }
         match kind {
-            0 | 1 => open = true,
+            0 | 1 | 5 => open = true,
             2..8 => {}
             _ => exposure |= Exposure::from_bits(1u16.checked_shl(kind as u32 - 8).unwrap_or(0)),
         }

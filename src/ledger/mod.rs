@@ -5,11 +5,11 @@
 //!
 //! ```text
 //!   offered ──key presented──► held ──Delete offered──► (in flight) ──key presented──► gone
-//!      │                         │
-//!      └── answer given up ──► loose (may be there) ◄── key 0
+//!      │                         │                                                       ▲
+//!      └── answer given up ──► loose ──key 0──► former ──an enumeration is proven────────┘
 //! ```
 //!
-//! **Invariants.** What a device may hold is in `held`, `loose` or an answer in flight. Exposure never shrinks. The proven state
+//! **Invariants.** What a device may hold is in `held`, `loose`, `former` or an answer in flight. Exposure never shrinks. The proven state
 //! moves only when a key is presented in a Sync of that collection by the device it was issued to. Nothing here reads a clock,
 //! waits, or knows what a message is.
 
@@ -64,7 +64,7 @@ pub struct Held {
     pub item: ItemNumber,
     /// Everything it was given of it, ever.
     pub exposure: Exposure,
-    /// Whether it may still be in that collection on the device: held, loose, or in an answer in flight.
+    /// Whether it may still be in that collection on the device: held, loose, former, or in an answer in flight.
     pub open: bool,
     /// Whether the device has a sync relation with that folder.
     pub synced: bool,
@@ -132,13 +132,8 @@ pub fn may_hold(
 ) -> Result<RoaringBitmap, Error> {
     let held = holding::among(tx, collection.place, holding::Kind::Held, items)?;
     let loose = holding::among(tx, collection.place, holding::Kind::Loose, items)?;
-    Ok(held | loose | (collection.offered() & items))
-}
-
-/// The device says it deleted or moved these itself: they are no longer open, and stay exposed.
-pub fn closed_by_device(tx: &Tx<'_>, place: Place, items: &RoaringBitmap) -> Result<(), Error> {
-    holding::remove(tx, place, holding::Kind::Held, items)?;
-    holding::remove(tx, place, holding::Kind::Loose, items)
+    let former = holding::among(tx, collection.place, holding::Kind::Former, items)?;
+    Ok(held | loose | former | (collection.offered() & items))
 }
 
 /// The stored request of a device that an empty one repeats.

@@ -1,5 +1,7 @@
 //! The ledger's SQL.
 
+use roaring::RoaringBitmap;
+
 use super::Copy;
 use super::collection::{Collection, Offer, Position};
 use super::delta::Delta;
@@ -101,7 +103,7 @@ pub(super) fn clear_holdings(tx: &Tx<'_>, place: Place, kind: i64) -> Result<(),
 // --- collections and answers
 
 const COLLECTION: &str = "SELECT version, generation, epoch, seq_max, proven_seq, proven_tag, cursor, floor_received, floor_item,
-        filter, options, resetting, nudged_seq, last_asked
+        filter, options, resetting, nudged_seq, last_asked, faded
      FROM collections WHERE device_id = ?1 AND folder_id = ?2";
 
 pub(super) fn collection(tx: &Tx<'_>, place: Place) -> Result<Option<Collection>, Error> {
@@ -123,6 +125,7 @@ pub(super) fn collection(tx: &Tx<'_>, place: Place) -> Result<Option<Collection>
             resetting: row.get::<i64>(11)? != 0,
             nudged_seq: row.get(12)?,
             last_asked: row.get(13)?,
+            faded: bitmap(row.get(14)?)?,
             in_flight: Vec::new(),
         })
     })
@@ -140,13 +143,13 @@ pub(super) fn insert_collection(tx: &Tx<'_>, c: &Collection) -> Result<bool, Err
     let (seq, tag) = split(c.proven);
     let rows = tx.execute(
         "INSERT INTO collections (device_id, folder_id, version, generation, epoch, seq_max, proven_seq, proven_tag, cursor,
-             floor_received, floor_item, filter, options, resetting, nudged_seq, last_asked)
-         VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+             floor_received, floor_item, filter, options, resetting, nudged_seq, last_asked, faded)
+         VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
          ON CONFLICT (device_id, folder_id) DO NOTHING",
         params![
             c.place.device, c.place.folder, c.generation, c.epoch, c.seq_max, seq, tag, c.position.cursor,
             c.position.floor_received, c.position.floor_item, c.filter, c.options.as_deref(), c.resetting, c.nudged_seq,
-            c.last_asked
+            c.last_asked, blob(&c.faded)
         ],
     )?;
     Ok(rows == 1)
@@ -157,15 +160,30 @@ pub(super) fn update_collection(tx: &Tx<'_>, c: &Collection) -> Result<bool, Err
     let rows = tx.execute(
         "UPDATE collections SET version = version + 1, generation = ?3, epoch = ?4, seq_max = ?5, proven_seq = ?6, proven_tag = ?7,
              cursor = ?8, floor_received = ?9, floor_item = ?10, filter = ?11, options = ?12, resetting = ?13, nudged_seq = ?14,
-             last_asked = ?15
-         WHERE device_id = ?1 AND folder_id = ?2 AND version = ?16",
+             last_asked = ?15, faded = ?16
+         WHERE device_id = ?1 AND folder_id = ?2 AND version = ?17",
         params![
             c.place.device, c.place.folder, c.generation, c.epoch, c.seq_max, seq, tag, c.position.cursor,
             c.position.floor_received, c.position.floor_item, c.filter, c.options.as_deref(), c.resetting, c.nudged_seq,
-            c.last_asked, c.version
+            c.last_asked, blob(&c.faded), c.version
         ],
     )?;
     Ok(rows == 1)
+}
+
+/// Nothing for none, which is nearly always.
+fn blob(items: &RoaringBitmap) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    items.serialize_into(&mut out).expect("writing to a Vec cannot fail");
+    (!items.is_empty()).then_some(out)
+}
+
+fn bitmap(blob: Option<Vec<u8>>) -> Result<RoaringBitmap, Error> {
+    match blob {
+        None => Ok(RoaringBitmap::new()),
+        Some(blob) => RoaringBitmap::deserialize_from(&blob[..])
+            .map_err(|_| corrupt("a row of collections has an unreadable bitmap")),
+    }
 }
 
 fn split(key: Option<SyncKey>) -> (Option<u64>, Option<Vec<u8>>) {
@@ -399,7 +417,7 @@ pub(super) fn uploaded_items(
     tx: &Tx<'_>,
     place: Place,
     parent: u64,
-) -> Result<roaring::RoaringBitmap, Error> {
+) -> Result<RoaringBitmap, Error> {
     let items: Vec<u32> = tx.all(
         "SELECT DISTINCT item FROM uploads WHERE device_id = ?1 AND folder_id = ?2 AND parent_seq = ?3 AND item IS NOT NULL",
         params![place.device, place.folder, parent],

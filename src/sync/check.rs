@@ -77,6 +77,7 @@ struct Books {
     read: RoaringBitmap,
     flagged: RoaringBitmap,
     unsure: RoaringBitmap,
+    faded: RoaringBitmap,
     in_flight: Vec<(Position, Offered)>,
 }
 
@@ -85,6 +86,8 @@ struct Books {
 struct Phone {
     cache: BTreeMap<u32, (bool, bool)>,
     has_newest_key: bool,
+    /// What it deleted itself and no answer has confirmed: it says so again with every Sync.
+    deleted: RoaringBitmap,
     /// Items it was told of in an answer whose key it did not keep: until they are told again, or go, it may show them as they
     /// were, or longer than the filter says.
     torn: RoaringBitmap,
@@ -128,13 +131,16 @@ impl World {
     }
 
     fn meets(&mut self, event: u8, tape: &mut Tape<'_>) {
+        let mut how = 0;
         if event == 10 {
-            self.phone_speaks(tape.octet(), tape.octet());
+            let which = tape.octet();
+            how = tape.octet();
+            self.phone_speaks(which, how);
         }
         let window = usize::from(tape.octet());
-        let fate = match event {
-            11 => Fate::Lost,
-            12 => Fate::Part(usize::from(tape.octet() % 8)),
+        let fate = match (event, how >> 6) {
+            (11, _) | (10, 1) => Fate::Lost,
+            (12, _) | (10, 2) => Fate::Part(usize::from(tape.octet() % 8)),
             _ => Fate::Taken,
         };
         self.syncs(if event < 13 { window % 8 } else { window }, fate);
@@ -208,11 +214,8 @@ impl World {
         let is_there = self.mails.get(&number).is_some_and(|(_, live)| *live);
         if how & 4 == 4 {
             self.phone.cache.remove(&number);
-            self.books.close(number);
+            self.phone.deleted.insert(number);
             self.goes(octet, true);
-            if is_there {
-                self.echoes.insert((number, self.seq));
-            }
         } else if is_there && !self.fenced.contains(number) && !self.phone.torn.contains(number) {
             self.changes(octet, how & 3, Some(number));
             self.echoes.insert((number, self.seq));
@@ -250,14 +253,16 @@ impl World {
     fn syncs(&mut self, window: usize, fate: Fate) -> bool {
         self.key_arrives();
         let (begin, view) = (self.books.position, self.view());
-        let due: Vec<ItemNumber> = (&view.fenced & &view.may).iter().map(ItemNumber).collect();
+        let owed = (&view.fenced & &view.may) - &self.phone.deleted;
+        let due: Vec<ItemNumber> = owed.iter().map(ItemNumber).collect();
         let (plan, position) = self.planned(window, &due, &view);
         self.holds_its_promises(&plan, &due, &view, window);
         assert!(position.cursor >= begin.cursor && position.cursor <= self.seq, "{position:?}");
         let moved = !plan.is_empty() || position != begin;
         assert!(moved || !plan.more || window == 0, "more of nothing, for ever");
         let more = plan.more;
-        self.books.offers(position, plan.offered());
+        let own_deletes = self.phone.deleted.clone();
+        self.books.offers(position, Offered { own_deletes, ..plan.offered() });
         self.phone.takes(&plan, &fate);
         if !more && matches!(fate, Fate::Taken) {
             self.phone_has_what_it_should();
@@ -268,10 +273,14 @@ impl World {
     /// The road of a turn: what recall asks, the log, what ages, what lies below the floor.
     fn planned(&self, window: usize, due: &[ItemNumber], view: &View) -> (Plan, Position) {
         let mut planner = Planner::new(self.books.position, window);
+        planner.spare(&self.phone.deleted);
         planner.retract(due);
         self.reads_the_log(&mut planner, view);
         let cutoff = self.cutoff();
         self.ages(&mut planner, cutoff, view);
+        let perhaps_gone = self.books.perhaps_gone();
+        let faded = self.live(|at| perhaps_gone.contains(at.1));
+        planner.bring_back(&faded, cutoff, view);
         self.backfills(&mut planner, cutoff, view);
         planner.finish()
     }
@@ -356,7 +365,9 @@ impl World {
         for item in &plan.adds {
             let number = item.item.0;
             assert!(!view.fenced.contains(number), "a fenced item is added");
-            assert!(!view.held.contains(number), "an item is added that is there");
+            let is_there =
+                view.held.contains(number) && !self.books.perhaps_gone().contains(number);
+            assert!(!is_there, "an item is added that is there");
             assert!(is(item.item, true), "an item is added that is gone");
             // What is too old already may be added where there was no room to look at what ages: it goes with the next answer.
             assert!(item.received.0 >= cutoff || plan.more, "{item:?}");
@@ -368,6 +379,7 @@ impl World {
         }
         for number in &plan.deletes {
             assert!(view.may.contains(number.0) && is(*number, false), "{number:?}");
+            assert!(!self.phone.deleted.contains(number.0), "{number:?} is echoed");
         }
         for number in &plan.soft_deletes {
             assert!(view.may.contains(number.0) && is(*number, true), "{number:?}");
@@ -386,7 +398,7 @@ impl World {
             let wanted = *live && item.received.0 >= cutoff && !self.fenced.contains(*number);
             let cached = self.phone.cache.get(number);
             let may_stay = *live && !self.fenced.contains(*number);
-            if self.phone.torn.contains(*number) && may_stay {
+            if self.phone.torn.contains(*number) && may_stay && !wanted {
                 continue;
             }
             let state = wanted.then_some((item.read, item.flag.is_some()));
@@ -414,6 +426,7 @@ impl Books {
             read: RoaringBitmap::new(),
             flagged: RoaringBitmap::new(),
             unsure: RoaringBitmap::new(),
+            faded: RoaringBitmap::new(),
             in_flight: Vec::new(),
         }
     }
@@ -421,6 +434,10 @@ impl Books {
     fn may(&self) -> RoaringBitmap {
         let perhaps = &self.held | &self.loose;
         self.in_flight.iter().fold(perhaps, |all, (_, offered)| all | &offered.adds)
+    }
+
+    fn perhaps_gone(&self) -> RoaringBitmap {
+        self.in_flight.iter().fold(self.faded.clone(), |all, (_, o)| all | &o.soft_deletes)
     }
 
     fn unsure(&self) -> RoaringBitmap {
@@ -433,11 +450,13 @@ impl Books {
             let (_, given_up) = self.in_flight.remove(0);
             self.loose |= given_up.adds;
             self.unsure |= given_up.changes;
+            self.faded |= given_up.soft_deletes;
         }
     }
 
     /// The newest answer's key is presented.
     fn settle(&mut self) {
+        self.faded = self.perhaps_gone();
         let Some((position, offered)) = self.in_flight.pop() else { return };
         let (gone, touched) = (offered.gone(), &offered.adds | &offered.changes);
         self.position = position;
@@ -449,6 +468,7 @@ impl Books {
         }
         self.unsure -= &touched | &gone;
         self.loose -= &offered.adds | &gone;
+        self.faded -= &offered.adds | &gone;
         self.read = ((&self.read - &touched) | &offered.read) - &gone;
         self.flagged = ((&self.flagged - &touched) | &offered.flagged) - &gone;
     }
@@ -462,15 +482,6 @@ impl Books {
             }
         }
     }
-
-    fn close(&mut self, number: u32) {
-        for set in [&mut self.held, &mut self.loose, &mut self.read, &mut self.flagged] {
-            set.remove(number);
-        }
-        for (_, offered) in &mut self.in_flight {
-            offered.adds.remove(number);
-        }
-    }
 }
 
 impl Phone {
@@ -481,6 +492,9 @@ impl Phone {
             Fate::Taken => usize::MAX,
         };
         self.has_newest_key = matches!(fate, Fate::Taken);
+        if self.has_newest_key {
+            self.deleted.clear();
+        }
         let removals = plan.retracts.iter().chain(&plan.deletes).chain(&plan.soft_deletes);
         let removed = removals.clone().count();
         for number in removals.take(statements) {

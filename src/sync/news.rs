@@ -1,6 +1,6 @@
 //! Is there anything to fetch? What a Ping and a waiting Sync ask before they wait and after a bell rang.
 
-use super::turn::plan_from;
+use super::turn::{Asks, plan_from};
 use super::{Engine, Plan, SyncError, window};
 use crate::database::Tx;
 use crate::ids::MailboxId;
@@ -49,8 +49,8 @@ impl Engine {
         }
         let newest = collection.in_flight.len().checked_sub(1);
         let proof = newest.map(|index| collection.promote(index));
-        let (plan, _) =
-            plan_from(self, mailbox, &collection, proof.as_ref(), Vec::new(), LOOK_AHEAD).await?;
+        let asks = Asks { room: LOOK_AHEAD, ..Asks::default() };
+        let (plan, _) = plan_from(self, mailbox, &collection, proof.as_ref(), asks).await?;
         Ok(classify(&plan))
     }
 }
@@ -92,15 +92,9 @@ impl Engine {
             standing.collection.filter = filter;
         }
         let proof = standing.proof.as_ref();
-        let (plan, _) = plan_from(
-            self,
-            folder.mailbox,
-            &standing.collection,
-            proof,
-            super::turn::still_due(due, proof),
-            window::WINDOW_MAX,
-        )
-        .await?;
+        let due = super::turn::still_due(due, proof);
+        let asks = Asks { due, room: window::WINDOW_MAX, ..Asks::default() };
+        let (plan, _) = plan_from(self, folder.mailbox, &standing.collection, proof, asks).await?;
         Ok(Foreseen::Statements(plan.len()))
     }
 }

@@ -117,12 +117,19 @@ pub struct Planner {
     position: Position,
     window: usize,
     seen: RoaringBitmap,
+    own_deletes: RoaringBitmap,
 }
 
 impl Planner {
     /// Begins at the position that is proven, with room for `window` statements.
     pub fn new(position: Position, window: usize) -> Planner {
-        Planner { plan: Plan::default(), position, window, seen: RoaringBitmap::new() }
+        let (plan, seen, own_deletes) = Default::default();
+        Planner { plan, position, window, seen, own_deletes }
+    }
+
+    /// The device deleted these itself, in the request that is answered: it is not told to.
+    pub fn spare(&mut self, own_deletes: &RoaringBitmap) {
+        self.own_deletes |= own_deletes;
     }
 
     /// Places left in the window.
@@ -161,7 +168,7 @@ impl Planner {
             }
             match change {
                 Change::Live(item) => self.live(item, view),
-                Change::Gone { item, seq } => self.gone(*item, *seq, view),
+                Change::Gone { item, .. } => self.gone(*item, view),
             }
             self.position.cursor = seq;
         }
@@ -189,8 +196,8 @@ impl Planner {
         }
     }
 
-    fn gone(&mut self, item: ItemNumber, seq: u64, view: &View) {
-        let own = view.echoes.contains(&(item.0, seq));
+    fn gone(&mut self, item: ItemNumber, view: &View) {
+        let own = self.own_deletes.contains(item.0);
         if view.may.contains(item.0) && !own && self.seen.insert(item.0) {
             self.plan.deletes.push(item);
         }
@@ -226,6 +233,27 @@ impl Planner {
         if view.may.contains(item.0) && !is_recalled {
             self.seen.insert(item.0);
             self.plan.soft_deletes.push(item);
+        }
+    }
+
+    /// Takes items that are held and perhaps gone: an answer that was never proven took them out of the filter's window, which
+    /// begins at `cutoff`. Those within it are added again, as everything is that left in an answer of which nothing is known.
+    pub fn bring_back(&mut self, items: &[Item], cutoff: i64, view: &View) {
+        for item in items {
+            let number = item.item.0;
+            let is_told = self.plan.changes.iter().any(|(changed, _)| changed.item == item.item);
+            let wanted = view.held.contains(number) && !view.fenced.contains(number);
+            let free = is_told || !self.seen.contains(number);
+            if !wanted || !free || item.received.0 < cutoff {
+                continue;
+            }
+            if self.room() == 0 && !is_told {
+                self.plan.more = true;
+                return;
+            }
+            self.plan.isolate(item.item);
+            self.seen.insert(number);
+            self.plan.adds.push(item.clone());
         }
     }
 
@@ -372,9 +400,10 @@ mod tests {
             held: held.clone(),
             may: held.clone(),
             read: held,
-            echoes: [(3, 11), (4, 12)].into_iter().collect(),
+            echoes: [(3, 11)].into_iter().collect(),
             ..View::default()
         };
+        planner.spare(&[4].into_iter().collect());
         let read = Item { read: true, ..item(3, 11) };
         planner.changes(
             &delta(vec![Change::Live(read), Change::Gone { item: ItemNumber(4), seq: 12 }], 12),

@@ -36,6 +36,8 @@ struct World {
     mails: u32,
     orders: Vec<(crate::ids::OrderId, u32)>,
     cancelled: BTreeSet<u32>,
+    /// The FilterType all phones ask for.
+    filter: u8,
     log: Vec<String>,
 }
 
@@ -109,6 +111,7 @@ impl World {
             mails: 0,
             orders: Vec::new(),
             cancelled: BTreeSet::new(),
+            filter: 0,
             log: Vec::new(),
         };
         for number in 0..3 {
@@ -190,9 +193,11 @@ impl World {
                     return true;
                 }
             };
+            turn.set_options(self.filter, None);
             if let Some(upload) = upload.clone().filter(|_| !turn.begins()) {
-                let parent = turn.parent_seq();
+                let (parent, deletes) = (turn.parent_seq(), deleted_by(&upload));
                 self.engine.upload(self.mailbox, turn.place(), parent, upload).await.unwrap();
+                turn.deleted_by_phone(&deletes);
             }
             self.engine.plan(&mut turn, window).await.unwrap();
             let silent = turn.plan().is_empty() && !turn.plan().more && !turn.begins();
@@ -424,6 +429,13 @@ impl World {
     }
 }
 
+fn deleted_by(upload: &Upload) -> Vec<ItemNumber> {
+    match upload {
+        Upload::Delete { item, .. } => vec![*item],
+        _ => Vec::new(),
+    }
+}
+
 fn user() -> NewUser {
     NewUser {
         name: "bob".to_owned(),
@@ -612,4 +624,98 @@ async fn what_was_fetched_beside_the_collection_never_reads_acknowledged() {
     let coverage = world.recall.coverage(order).await.unwrap();
     assert_eq!(coverage.states.get("not_retractable"), Some(&1), "{:?}", coverage.states);
     assert_eq!(coverage.covered, 2);
+}
+
+#[tokio::test]
+async fn a_mail_the_phone_deleted_is_there_again_after_a_backup_and_is_deleted_again() {
+    let mut world = World::new(1).await;
+    world.deliver().await;
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let (key, cache) = (world.phones[0].key.clone(), world.phones[0].cache.clone());
+    let delete = Upload::Delete { item: ItemNumber(1), trash: None };
+    world.sync(0, 10, Some(delete), Fate::Lost).await;
+    (world.phones[0].key, world.phones[0].cache) = (key, cache);
+    let order = world.recalls(1).await;
+    let covered = |world: &World| {
+        let recall = world.recall.clone();
+        async move { recall.coverage(order).await.unwrap().covered }
+    };
+    assert_eq!(covered(&world).await, 2, "the phone has it");
+    world.sync(0, 10, None, Fate::Taken).await;
+    assert!(world.phones[0].cache.is_empty());
+    assert_eq!(covered(&world).await, 2, "the key is not presented yet");
+    world.sync(0, 10, None, Fate::Taken).await;
+    assert_eq!(covered(&world).await, 3);
+}
+
+#[tokio::test]
+async fn a_phone_is_not_told_to_delete_what_it_deleted_itself() {
+    let mut world = World::new(1).await;
+    for _ in 0..2 {
+        world.deliver().await;
+    }
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let order = world.recalls(1).await;
+    for item in [1, 2] {
+        let delete = Upload::Delete { item: ItemNumber(item), trash: None };
+        for fate in [Fate::Lost, Fate::Taken] {
+            world.sync(0, 10, Some(delete.clone()), fate).await;
+            let told = world.log.last().unwrap();
+            assert!(told.contains(" deletes: RoaringBitmap<[]>"), "{told}");
+        }
+        world.phones[0].cache.remove(&item);
+    }
+    assert!(!world.sync(0, 10, None, Fate::Taken).await, "nothing is left to say");
+    world.check_books().await;
+    let coverage = world.recall.coverage(order).await.unwrap();
+    assert_eq!(coverage.covered, 3, "{:?}", coverage.states);
+}
+
+#[tokio::test]
+async fn a_mail_taken_away_with_an_answer_that_was_lost_returns_with_a_wider_filter() {
+    let mut world = World::new(1).await;
+    world.deliver().await;
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    world.clock.advance(std::time::Duration::from_secs(2 * 24 * 60 * 60));
+    world.filter = 1;
+    // As many lost answers as make the books give the first one up, and one that arrives in part.
+    for _ in 0..5 {
+        world.sync(0, 10, None, Fate::Lost).await;
+        world.deliver().await;
+    }
+    world.sync(0, 10, None, Fate::Part(1)).await;
+    assert_eq!(world.phones[0].cache.len(), 0, "the key is still the old one");
+    world.filter = 0;
+    world.sync(0, 10, None, Fate::Taken).await;
+    assert_eq!(world.phones[0].cache.len(), 6);
+    world.sync(0, 10, None, Fate::Taken).await;
+    assert!(!world.sync(0, 10, None, Fate::Taken).await, "it is said once");
+}
+
+#[tokio::test]
+async fn what_a_phone_held_before_it_began_again_is_no_longer_on_the_books() {
+    let mut world = World::new(1).await;
+    world.deliver().await;
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let place = Place { device: world.phones[0].device.id, folder: world.inbox.id };
+    world.store.delete(world.inbox.id, ItemNumber(1)).await.unwrap();
+    world.phones[0].key = "0".to_owned();
+    world.phones[0].cache.clear();
+    world.deliver().await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+        let look = move |tx: &database::Tx<'_>| ledger::held(tx, place, ItemNumber(1));
+        open.push(world.engine.database.read(look).await.unwrap().open);
+    }
+    assert_eq!(open, [true, true, false], "until a key of the enumeration is presented");
+    assert_eq!(world.phones[0].cache.len(), 1);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use roaring::RoaringBitmap;
 
 use super::plan::{Plan, Planner};
 use super::view::{Subject, look};
@@ -50,6 +51,7 @@ pub struct Turn {
     position: Position,
     next: Option<SyncKey>,
     due: Vec<ItemNumber>,
+    own_deletes: RoaringBitmap,
     stored: Stored,
     now: Timestamp,
 }
@@ -124,6 +126,13 @@ impl Turn {
         self.due.len()
     }
 
+    /// The phone deleted these itself, in this request. It has them no more once it presents the key of the answer; presents it
+    /// its parent again without deleting them, its state may be one from before.
+    pub fn deleted_by_phone(&mut self, items: &[ItemNumber]) {
+        self.own_deletes.extend(items.iter().map(|item| item.0));
+        self.due.retain(|item| !self.own_deletes.contains(item.0));
+    }
+
     /// Whether the phone presents the parent of an answer again: its commands may be repetitions.
     pub fn is_replay(&self) -> bool {
         self.standing.verdict == Verdict::Replay
@@ -145,9 +154,12 @@ impl Turn {
         &self.plan
     }
 
-    /// An item could not be shown: it is left out, and not recorded as held.
+    /// An item could not be shown: it is left out, and not recorded as held. One that may be there goes.
     pub fn isolate(&mut self, item: ItemNumber) {
         self.plan.isolate(item);
+        if self.collection().perhaps_gone().contains(item.0) {
+            self.plan.soft_deletes.push(item);
+        }
     }
 
     /// The key the phone presented, where it is proven: what an answer without news repeats.
@@ -165,7 +177,7 @@ impl Turn {
         if let Some(key) = self.next {
             return Ok(key);
         }
-        let (offered, position) = (self.plan.offered(), self.position);
+        let (offered, position) = (self.offered(), self.position);
         let same = self
             .standing
             .collection
@@ -221,6 +233,7 @@ impl Engine {
                 loaded_version: standing.collection.version,
                 position: standing.collection.position,
                 due: still_due(due, standing.proof.as_ref()),
+                own_deletes: RoaringBitmap::new(),
                 standing,
                 head,
                 plan: Plan::default(),
@@ -240,8 +253,8 @@ impl Engine {
             return Ok(());
         }
         let (collection, proof) = (&turn.standing.collection, turn.standing.proof.as_ref());
-        let planned =
-            plan_from(self, turn.folder.mailbox, collection, proof, turn.due.clone(), room).await?;
+        let asks = Asks { due: turn.due.clone(), own_deletes: turn.own_deletes.clone(), room };
+        let planned = plan_from(self, turn.folder.mailbox, collection, proof, asks).await?;
         (turn.plan, turn.position) = planned;
         Ok(())
     }
@@ -396,7 +409,7 @@ impl Work {
             key,
             epoch: 0,
             position: turn.position,
-            delta: turn.plan.offered(),
+            delta: turn.offered(),
             at: turn.now,
         });
         Work {
@@ -453,8 +466,13 @@ fn prove(tx: &Tx<'_>, place: Place, proof: &Proof, now: Timestamp) -> Result<(),
     let unproven = numbers(&proof.unproven_retracts());
     let shown = retraction::Proof { seq, deleted: &deleted, unproven: &unproven, after_reset };
     retraction::proven(tx, place.device, place.folder, shown, now)?;
-    for item in numbers(&proof.arrived.delta.soft_deletes) {
-        retraction::closed(tx, place.device, place.folder, item, Closed::AgedOut, now)?;
+    let delta = &proof.arrived.delta;
+    let removed =
+        [(&delta.own_deletes, Closed::DeletedByDevice), (&delta.soft_deletes, Closed::AgedOut)];
+    for (items, why) in removed {
+        for item in numbers(items) {
+            retraction::closed(tx, place.device, place.folder, item, why, now)?;
+        }
     }
     Ok(())
 }
@@ -480,7 +498,7 @@ fn put(
     retraction::sent(tx, place.device, place.folder, &retracts, offer.key.seq, now)
 }
 
-fn numbers(items: &roaring::RoaringBitmap) -> Vec<ItemNumber> {
+fn numbers(items: &RoaringBitmap) -> Vec<ItemNumber> {
     items.iter().map(ItemNumber).collect()
 }
 
@@ -489,9 +507,22 @@ pub(super) fn still_due(due: Vec<ItemNumber>, proof: Option<&Proof>) -> Vec<Item
     match proof {
         None => due,
         Some(proof) => {
-            due.into_iter().filter(|item| !proof.arrived.delta.retracts.contains(item.0)).collect()
+            let arrived = &proof.arrived.delta;
+            let done = &arrived.retracts | &arrived.own_deletes;
+            due.into_iter().filter(|item| !done.contains(item.0)).collect()
         }
     }
+}
+
+/// What is asked of a plan, beside the news of the folder.
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    /// The Deletes a recall asks for.
+    pub(super) due: Vec<ItemNumber>,
+    /// What the device deleted itself, in the request that is answered.
+    pub(super) own_deletes: RoaringBitmap,
+    /// How many statements it may make.
+    pub(super) room: usize,
 }
 
 /// Makes a plan from the position of `collection`, as it stands once `proof` is believed.
@@ -500,15 +531,16 @@ pub(super) async fn plan_from(
     mailbox: MailboxId,
     collection: &Collection,
     proof: Option<&Proof>,
-    due: Vec<ItemNumber>,
-    room: usize,
+    asks: Asks,
 ) -> Result<(Plan, Position), SyncError> {
-    let mut planner = Planner::new(collection.position, room);
-    planner.retract(&due);
+    let mut planner = Planner::new(collection.position, asks.room);
+    planner.spare(&asks.own_deletes);
+    planner.retract(&asks.due);
     let looker = Looker { engine, mailbox, collection, proof };
     looker.changes(&mut planner).await?;
     let cutoff = window::cutoff(collection.filter, engine.clock.now());
     looker.age(&mut planner, cutoff).await?;
+    looker.bring_back(&mut planner, cutoff).await?;
     looker.backfill(&mut planner, cutoff).await?;
     Ok(planner.finish())
 }
@@ -574,6 +606,17 @@ impl Looker<'_> {
         Ok(())
     }
 
+    /// What an answer of which nothing is known took out of the window, and the filter reaches again.
+    async fn bring_back(&self, planner: &mut Planner, cutoff: i64) -> Result<(), SyncError> {
+        let perhaps_gone: Vec<ItemNumber> = numbers(&self.collection.perhaps_gone());
+        for piece in perhaps_gone.chunks(window::WINDOW_MAX) {
+            let items = self.engine.store.items(self.folder(), piece).await?;
+            let view = self.view(Subject::of_items(self.mailbox, self.collection, &items)).await?;
+            planner.bring_back(&items, cutoff, &view);
+        }
+        Ok(())
+    }
+
     async fn backfill(&self, planner: &mut Planner, cutoff: i64) -> Result<(), SyncError> {
         for _ in 0..PIECES_MAX {
             let floor = floor(planner.position());
@@ -619,6 +662,6 @@ pub(crate) fn contents_of(
 impl Turn {
     /// What the ledger would keep of the answer.
     pub fn offered(&self) -> Offered {
-        self.plan.offered()
+        Offered { own_deletes: self.own_deletes.clone(), ..self.plan.offered() }
     }
 }

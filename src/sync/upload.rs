@@ -7,14 +7,13 @@ use bytes::Bytes;
 use roaring::RoaringBitmap;
 
 use super::{Engine, SyncError};
-use crate::clock::Timestamp;
 use crate::database::{self, Tx};
 use crate::ids::{FolderId, IdentityId, ItemNumber, MailboxId};
 use crate::ledger::holding::{self, Kind};
 use crate::ledger::uploads::{self, Fingerprint, Intent};
 use crate::ledger::{self, Exposure, Place};
 use crate::mailbox::{Arrival, Item, MailboxError, StateChange};
-use crate::recall::retraction::{self, Closed};
+use crate::recall::retraction;
 
 /// A command of a phone on one collection.
 #[derive(Clone, Debug)]
@@ -133,7 +132,6 @@ struct Believes {
     item: u32,
     read: Option<bool>,
     flagged: Option<bool>,
-    gone: bool,
     new: Option<IdentityId>,
 }
 
@@ -162,7 +160,7 @@ impl Engine {
         let effect = match upload.item() {
             Some(item) if self.is_recalled(mailbox, place.folder, item).await? => {
                 self.reappeared(place, &upload, item).await?;
-                recalled(&upload, item)
+                recalled(&upload)
             }
             _ => self.carry_out(place, parent, upload).await?,
         };
@@ -278,7 +276,7 @@ impl Engine {
             }
             _ => false,
         };
-        let believes = Believes { item: item.0, read, flagged, gone: false, new: None };
+        let believes = Believes { item: item.0, read, flagged, new: None };
         let echo = Some((item.0, known.then_some(seq)));
         Ok(Effect { result: Uploaded::Done, echo, believes: Some(believes) })
     }
@@ -298,8 +296,8 @@ impl Engine {
             Ok(()) | Err(MailboxError::NoSuchItem) => {}
             Err(error) => return Err(error),
         }
-        let believes = Believes { item: item.0, read: None, flagged: None, gone: true, new: None };
-        Ok(Effect { result: Uploaded::Done, echo: None, believes: Some(believes) })
+        // That the phone has it no more is believed once it presents the key of the answer ([`super::Turn::deleted_by_phone`]).
+        Ok(Effect::nothing(Uploaded::Done))
     }
 
     async fn add(
@@ -317,7 +315,6 @@ impl Engine {
             item: item.0,
             read: Some(read),
             flagged: Some(flag.is_some()),
-            gone: false,
             new: Some(identity),
         };
         Ok(Effect {
@@ -354,11 +351,10 @@ impl Engine {
         effect: &Effect,
     ) -> Result<(), SyncError> {
         let (result, echo, believes) = (effect.result.encode(), effect.echo, effect.believes);
-        let now = self.clock.now();
         let job = move |tx: &Tx<'_>| {
             uploads::done(tx, place, parent, &print, &result, echo)?;
             match believes {
-                Some(believes) => believe(tx, mailbox, place, believes, now),
+                Some(believes) => believe(tx, mailbox, place, believes),
                 None => Ok(()),
             }
         };
@@ -366,14 +362,10 @@ impl Engine {
     }
 }
 
-/// A command on a recalled item: a Delete closes the copy and nothing appears in Deleted Items; anything else finds it gone.
-fn recalled(upload: &Upload, item: ItemNumber) -> Effect {
+/// A command on a recalled item: a Delete is accepted and nothing appears in Deleted Items; anything else finds it gone.
+fn recalled(upload: &Upload) -> Effect {
     match upload {
-        Upload::Delete { .. } => {
-            let believes =
-                Believes { item: item.0, read: None, flagged: None, gone: true, new: None };
-            Effect { result: Uploaded::Done, echo: None, believes: Some(believes) }
-        }
+        Upload::Delete { .. } => Effect::nothing(Uploaded::Done),
         _ => Effect::nothing(Uploaded::NoSuchItem),
     }
 }
@@ -384,21 +376,9 @@ fn believe(
     mailbox: MailboxId,
     place: Place,
     believes: Believes,
-    now: Timestamp,
 ) -> Result<(), database::Error> {
     let item = RoaringBitmap::from_iter([believes.item]);
     let number = ItemNumber(believes.item);
-    if believes.gone {
-        ledger::closed_by_device(tx, place, &item)?;
-        return retraction::closed(
-            tx,
-            place.device,
-            place.folder,
-            number,
-            Closed::DeletedByDevice,
-            now,
-        );
-    }
     if let Some(identity) = believes.new {
         // The phone wrote it itself: it holds all of it.
         holding::add(tx, place, Kind::Held, &item)?;

@@ -73,7 +73,7 @@ pub(super) fn look(
     let among = |kind| holding::among(tx, place, kind, items);
     let mut view = View {
         held: among(Kind::Held)?,
-        may: among(Kind::Loose)? | (collection.offered() & items),
+        may: among(Kind::Loose)? | among(Kind::Former)? | (collection.offered() & items),
         read: among(Kind::Read)?,
         flagged: among(Kind::Flagged)?,
         unsure: among(Kind::Unsure)? | (collection.offered_changes() & items),
@@ -99,10 +99,8 @@ fn believe(view: &mut View, proof: &Proof, own: &RoaringBitmap, items: &RoaringB
     let delta = &proof.arrived.delta;
     let (gone, touched) = (delta.gone(), &delta.adds | &delta.changes);
     view.held = ((&view.held | (&delta.adds & items)) - &gone) & items;
-    for dropped in &proof.dropped {
-        view.may |= &dropped.delta.adds & items;
-    }
     view.may -= &gone;
+    view.may |= proof.perhaps_there() & items;
     // What the phone changed after it took the answer in stands as it said.
     let sure = &touched - own;
     view.read = (&view.read - &sure) | (&delta.read & &sure & items);

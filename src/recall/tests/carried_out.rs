@@ -2,6 +2,7 @@
 
 use super::retraction::{Closed, Proof};
 use super::*;
+use crate::ledger::holding;
 
 /// Ann's mail lies with Bob and Cam; Bob's phone has it, Cam's does not.
 async fn story() -> (House, DeviceId, DeviceId, (FolderId, ItemNumber)) {
@@ -110,7 +111,7 @@ async fn what_the_phone_had_deleted_before_counts_and_says_so() {
     let (house, bobs, _, at) = story().await;
     house.write(move |tx| {
         let place = Place { device: bobs, folder: at.0 };
-        ledger::closed_by_device(tx, place, &RoaringBitmap::from_iter([at.1.0]))
+        holding::remove(tx, place, holding::Kind::Held, &RoaringBitmap::from_iter([at.1.0]))
     });
     let order = house.orders("m").await;
     house.recall.work_off().await.unwrap();
@@ -205,7 +206,7 @@ async fn books_with_a_gap_do_not_say_that_a_copy_is_gone() {
     let (house, bobs, _, at) = story().await;
     house.write(move |tx| {
         let place = Place { device: bobs, folder: at.0 };
-        ledger::closed_by_device(tx, place, &RoaringBitmap::from_iter([at.1.0]))?;
+        holding::remove(tx, place, holding::Kind::Held, &RoaringBitmap::from_iter([at.1.0]))?;
         device::gap_everywhere(tx)
     });
     let order = house.orders("m").await;

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 
+use activesync_phone::activesync::ProtocolVersion;
 use activesync_phone::activesync::command::CommandName;
 use activesync_phone::activesync::command::folder_sync::FolderType;
 use activesync_phone::activesync::command::sync::{self, ClientCommand, ReplyTo};
 use activesync_phone::activesync::item::email::Email;
 use activesync_phone::activesync::status::Status;
 use activesync_phone::activesync::types::ClientId;
-use activesync_phone::activesync::{Document, ProtocolVersion};
 use activesync_phone::{
     CachedItem, Commit, Exchange, HttpAnswer, Outcome, Phone, PhoneError, Profile, SyncAsk, Waits,
 };
@@ -574,7 +574,6 @@ impl World {
 
     fn take(&mut self, index: usize, exchange: &Exchange, seen: &HttpAnswer, commit: Commit) {
         let before = self.handsets[index].holds();
-        let commit = self.whole_where_it_must(index, exchange, seen, commit);
         let taken = self.handsets[index].phone.take(exchange, seen, commit);
         let line = match &taken {
             Ok(Outcome::Sync(response)) => format!("sync {}", shown(response.as_ref())),
@@ -604,30 +603,6 @@ impl World {
             }
             Ok(Outcome::Refused(Status(142..=144))) => self.provisions(index),
             Ok(_) => {}
-        }
-    }
-
-    /// Of an answer that takes items out of the filter's window nothing or everything is committed: part of it, followed by a
-    /// wider filter, is not healed yet.
-    fn whole_where_it_must(
-        &self,
-        index: usize,
-        exchange: &Exchange,
-        seen: &HttpAnswer,
-        commit: Commit,
-    ) -> Commit {
-        let is_sync = exchange.command == Some(CommandName::Sync) && !seen.body.is_empty();
-        if commit == Commit::All || !is_sync {
-            return commit;
-        }
-        let response = sync::Response::decode(self.handsets[index].version(), &seen.body);
-        let softens = |answer: &sync::CollectionAnswer| {
-            let soft = |command: &_| matches!(command, sync::ServerCommand::SoftDelete { .. });
-            answer.commands.iter().any(soft)
-        };
-        match response {
-            Ok(response) if response.collections.iter().any(softens) => Commit::Items(0),
-            _ => commit,
         }
     }
 

@@ -26,7 +26,7 @@ use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::gateway::Desk;
 use crate::eas::status::Refusal;
-use crate::ids::{CollectionNumber, ServerId};
+use crate::ids::{CollectionNumber, ItemNumber, ServerId};
 use crate::ledger::{self, Claim, Collection, Device, Place};
 use crate::mailbox::{Folder, MailboxError};
 use crate::push::Kind;
@@ -44,6 +44,8 @@ struct Lane {
     folder: Folder,
     options: ItemOptions,
     answered: Vec<Answered>,
+    /// What the phone deleted in this request.
+    deleted: Vec<ItemNumber>,
 }
 
 /// What the collections of a request came to, before anything is said.
@@ -208,7 +210,8 @@ fn take(
     match options::settle(&mut turn, &part.options, ask.version) {
         Ok(options) => {
             let part = part.clone();
-            opening.lanes.push(Lane { part, claim, folder, options, answered: Vec::new() });
+            let (answered, deleted) = Default::default();
+            opening.lanes.push(Lane { part, claim, folder, options, answered, deleted });
             opening.turns.push(turn);
         }
         Err(status) => opening.failed.push(failed(part, status)),
@@ -273,7 +276,8 @@ async fn carry_out(ask: &Ask, opening: &mut Opening) -> Result<(), Refusal> {
             }
             *turn = reopened(ask, lane).await?;
         }
-        lane.answered = upload::carry_out(ask, turn, lane).await?;
+        (lane.answered, lane.deleted) = upload::carry_out(ask, turn, lane).await?;
+        turn.deleted_by_phone(&lane.deleted);
     }
     Ok(())
 }
@@ -289,6 +293,7 @@ async fn reopened(ask: &Ask, lane: &mut Lane) -> Result<Turn, Refusal> {
     match ask.desk.engine.open(&ask.device, &lane.folder, lane.claim).await? {
         Opened::Turn(mut turn) => {
             lane.options = options::settle(&mut turn, &lane.part.options, ask.version)?;
+            turn.deleted_by_phone(&lane.deleted);
             Ok(*turn)
         }
         // A request that overtook this one has proven more: the phone asks again.

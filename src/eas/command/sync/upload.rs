@@ -27,27 +27,27 @@ pub(super) enum Answered {
     Fetch(WireId),
 }
 
-/// Carries out the commands of one collection, in their order.
+/// Carries out the commands of one collection, in their order: what is answered, and what the phone has no more.
 pub(super) async fn carry_out(
     ask: &Ask,
     turn: &Turn,
     lane: &Lane,
-) -> Result<Vec<Answered>, Refusal> {
-    let mut answered = Vec::new();
+) -> Result<(Vec<Answered>, Vec<ItemNumber>), Refusal> {
+    let (mut answered, mut deleted) = (Vec::new(), Vec::new());
     let worker = Worker { ask, turn };
     for command in &lane.part.commands {
         let answer = match command {
             ClientCommand::Add(add) => Some(Answered::Reply(worker.add(add).await?)),
             ClientCommand::Change(change) => worker.change(change).await?.map(Answered::Reply),
             ClientCommand::Delete(delete) => {
-                worker.delete(delete, lane.part.deletes_as_moves).await?;
+                deleted.extend(worker.delete(delete, lane.part.deletes_as_moves).await?);
                 None
             }
             ClientCommand::Fetch(id) => Some(Answered::Fetch(id.clone())),
         };
         answered.extend(answer);
     }
-    Ok(answered)
+    Ok((answered, deleted))
 }
 
 struct Worker<'a> {
@@ -205,11 +205,11 @@ impl Worker<'_> {
     }
 
     /// Delete of what is not there is what the phone wanted ([MS-ASCMD] 2.2.3.42.2).
-    async fn delete(&self, delete: &Delete, as_move: bool) -> Result<(), Refusal> {
-        let Some(item) = self.item(&delete.server_id) else { return Ok(()) };
+    async fn delete(&self, delete: &Delete, as_move: bool) -> Result<Option<ItemNumber>, Refusal> {
+        let Some(item) = self.item(&delete.server_id) else { return Ok(None) };
         let trash = if as_move { self.trash().await? } else { None };
-        self.upload(Upload::Delete { item, trash }).await?;
-        Ok(())
+        let done = self.upload(Upload::Delete { item, trash }).await?;
+        Ok((done == Uploaded::Done).then_some(item))
     }
 
     /// Deleted Items, unless this is it.
