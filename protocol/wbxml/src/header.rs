@@ -10,6 +10,8 @@ const VERSION_1_3: u8 = 0x03;
 pub(crate) const PUBLIC_ID_UNKNOWN: u32 = 1;
 const PUBLIC_ID_IN_TABLE: u32 = 0;
 const CHARSET_UTF_8: u32 = 106;
+/// US-ASCII, every text of which is UTF-8 as well.
+const CHARSET_ASCII: u32 = 3;
 
 /// The header every ActiveSync document starts with ([MS-ASWBXML] 2.1.1).
 #[cfg(test)]
@@ -22,7 +24,7 @@ pub enum Profile {
     /// What [MS-ASWBXML] 2.1.3 leaves in: no string table, no entities, no attributes.
     #[default]
     ActiveSync,
-    /// Any public identifier, a string table with references into it, and entities as well.
+    /// Any public identifier, US-ASCII, a string table with references into it, and entities as well.
     Wbxml,
 }
 
@@ -56,7 +58,9 @@ impl<'a> Header<'a> {
             (public_id, at) = mb_u32::decode(input, at)?;
         }
         let (charset, length_at) = mb_u32::decode(input, at)?;
-        if charset != CHARSET_UTF_8 {
+        let is_utf_8 =
+            charset == CHARSET_UTF_8 || (charset == CHARSET_ASCII && profile == Profile::Wbxml);
+        if !is_utf_8 {
             return Err(Error::new(ErrorKind::UnsupportedCharset(charset), at));
         }
         let (string_table, body_at) = string_table(input, length_at, profile)?;

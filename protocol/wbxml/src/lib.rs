@@ -31,6 +31,16 @@
 //! assert_eq!(name, "FolderSync");
 //! # Ok::<(), wbxml::Error>(())
 //! ```
+//!
+//! # Chapters
+//! 1. [Reading](guide::reading): tokens, texts, and where one is.
+//! 2. [Writing](guide::writing): what the writer sees to, and buffers that are used again.
+//! 3. [Vocabularies](guide::vocabularies): code pages of your own, and documents that are not ActiveSync's.
+//! 4. [What a peer can do](guide::peers): errors, limits, and what is refused on purpose.
+//! 5. [Looking at documents](guide::looking): XML for people, both ways.
+//!
+//! # Features
+//! `std`, on by default, turns an [`Error`] into a `std::io::Error`. Without it the crate needs `alloc` and nothing else.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -43,6 +53,7 @@ extern crate std;
 pub mod check;
 mod code_page;
 mod error;
+pub mod guide;
 mod header;
 mod limits;
 mod mb_u32;
@@ -58,3 +69,8 @@ pub use limits::Limits;
 pub use reader::Reader;
 pub use token::{Tag, Text, Token};
 pub use writer::Writer;
+
+/// The examples of the README, which have to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
