@@ -41,6 +41,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Chapters
+//! 1. [Serving](guide::serving): from a request to its answer.
+//! 2. [Asking](guide::asking): the other side, with the same types.
+//! 3. [Versions](guide::versions): what an older phone does not have, and 12.1.
+//! 4. [When something is wrong](guide::errors): errors, statuses, and items that fail alone.
+//! 5. [Adding to it](guide::adding): elements, commands and classes that have no type yet.
+//!
 //! # Editions
 //! Section numbers are those of the 2018 and later revisions of \[MS-ASCMD\], \[MS-ASWBXML\],
 //! \[MS-ASHTTP\], \[MS-ASPROV\], \[MS-ASEMAIL\], \[MS-ASAIRS\], \[MS-ASCON\], \[MS-ASRM\] and
@@ -57,7 +64,7 @@
 //! | MeetingResponse, ValidateCert | typed | typed |
 //! | SendMail, SmartForward, SmartReply from 14.0 | typed | typed |
 //! | GetAttachment, and mail up to 12.1 | typed, from the query | no document |
-//! | Autodiscover, XML and JSON ([`autodiscover`]) | typed | typed |
+//! | Autodiscover, XML and JSON (`autodiscover`) | typed | typed |
 //! | GetHierarchy, up to 12.1 | no document | typed |
 
 #![forbid(unsafe_code)]
@@ -73,6 +80,7 @@ pub mod element;
 pub mod encoder;
 pub mod error;
 mod fields;
+pub mod guide;
 pub mod http;
 pub mod item;
 pub mod multipart;
@@ -83,3 +91,8 @@ pub mod version;
 pub use document::Document;
 pub use error::Error;
 pub use version::ProtocolVersion;
+
+/// The examples of the README, which have to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
