@@ -9,6 +9,7 @@ mod demo;
 mod device;
 mod init;
 mod order;
+mod paper;
 mod phone;
 mod policy;
 mod serve;
@@ -82,6 +83,10 @@ enum Command {
     Wbxml(wbxml::Command),
     /// Is a phone, against any ActiveSync server: syncs, waits, shows what it holds.
     Phone(phone::Args),
+    /// Prints what makes a shell complete these commands.
+    Completions(paper::CompletionsArgs),
+    /// Prints the manual page, or writes that of every command.
+    Man(paper::ManArgs),
 }
 
 /// Why a command failed; each kind has its exit code.
@@ -150,6 +155,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Init(args) => return block_on(init::run(args, cli.config, &say)),
         Command::Demo(args) => return block_on(demo::run(args)),
         Command::Phone(args) => return block_on(phone::run(args, &say)),
+        Command::Completions(args) => return paper::completions(&args, &say),
+        Command::Man(args) => return paper::man(&args, &say),
         _ => {}
     }
     let config = config(cli.config)?;
@@ -176,6 +183,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Wbxml(_)
             | Command::Init(_)
             | Command::Phone(_)
+            | Command::Completions(_)
+            | Command::Man(_)
             | Command::Restore(_)
             | Command::Demo(_)
             | Command::Serve(_) => Ok(()),

@@ -36,6 +36,8 @@ fn every_command_is_taken() {
         "retract token create soc --role viewer --days 3",
         "retract link --name ann",
         "retract phone 127.0.0.1:1 --plain --user ann --password-file - setup sync ping watch show",
+        "retract completions zsh",
+        "retract man --dir /m",
         "retract backup /b",
         "retract restore /b",
     ] {
