@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -206,6 +207,8 @@ pub struct Server {
     /// The certificate phones see, in PEM; none without TLS.
     pub certificate_pem: Option<Vec<u8>>,
     endpoint: Endpoint,
+    config: Config,
+    identity: Option<Arc<eas::tls::Identity>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -229,8 +232,9 @@ impl Server {
         tasks.spawn(tell_hierarchies(house.clone(), stopping.clone()));
         let mut addresses = Addresses::default();
         let endpoint = endpoint(config, &house);
-        let certificate_pem =
-            listen_phones(config, &endpoint, &mut addresses, house.clock.now()).await?;
+        let now = house.clock.now();
+        let (identity, certificate_pem) =
+            listen_phones(config, &endpoint, &mut addresses, now).await?.unzip();
         if let Some(listen) = config.lmtp.listen {
             let listener = bind("LMTP", listen).await?;
             addresses.lmtp = listener.local_addr().ok();
@@ -239,7 +243,18 @@ impl Server {
         }
         listen_admin(config, &house, &stopping, &mut addresses, &mut tasks).await?;
         tell_addresses(config, &addresses)?;
-        Ok(Server { house, addresses, certificate_pem, endpoint, stop, tasks })
+        let config = config.clone();
+        Ok(Server { house, addresses, certificate_pem, endpoint, config, identity, stop, tasks })
+    }
+
+    /// Reads certificate and key again, for phones that connect from now on; those that wait notice nothing. On an error the old
+    /// pair stays.
+    pub fn reload_certificate(&mut self) -> Result<(), StartError> {
+        let Some(identity) = &self.identity else { return Ok(()) };
+        let (certificate, key) = certificate_of(&self.config, self.house.clock.now())?;
+        identity.replace(&certificate, &key).map_err(|error| StartError::Tls(error.to_string()))?;
+        self.certificate_pem = Some(certificate);
+        Ok(())
     }
 
     /// How many phones are connected, and how many of them wait.
@@ -281,25 +296,53 @@ const STOPPING: Stopping =
 /// LMTP serves until its task is dropped.
 const LISTENERS_THAT_ONLY_END_BY_ABORT: usize = 1;
 
-/// Runs a server until SIGTERM or SIGINT.
+/// Runs a server until SIGTERM or SIGINT; SIGHUP makes it read its certificate again.
 pub async fn run(config: Config) -> Result<(), StartError> {
-    let server = Server::start(&config, Clock::system(), Opening::default()).await?;
+    let mut signals =
+        Signals::new().map_err(|error| StartError::Io { what: "signals".to_owned(), error })?;
+    let mut server = Server::start(&config, Clock::system(), Opening::default()).await?;
     let Addresses { phones, phones_plain, admin, lmtp } = server.addresses.clone();
     tracing::info!(?phones, ?phones_plain, ?admin, ?lmtp, "ready");
-    until_told().await.map_err(|error| StartError::Io { what: "signals".to_owned(), error })?;
+    while signals.next().await == Told::Reload {
+        match server.reload_certificate() {
+            Ok(()) => tracing::info!("the certificate has been read again"),
+            Err(error) => tracing::error!(%error, "the certificate stays the old one"),
+        }
+    }
     tracing::info!("stopping");
     server.stop().await;
     Ok(())
 }
 
-async fn until_told() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+#[derive(PartialEq, Eq)]
+enum Told {
+    Stop,
+    Reload,
+}
+
+/// The signals we hear. Heard from the start on, so that none is lost while another is obeyed.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
-    Ok(())
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.term.recv() => Told::Stop,
+            _ = self.int.recv() => Told::Stop,
+            _ = self.hangup.recv() => Told::Reload,
+        }
+    }
 }
 
 /// The books over the installation's secret; after a restore, every device gets the gap flag first.
@@ -387,19 +430,20 @@ async fn listen_phones(
     endpoint: &Endpoint,
     addresses: &mut Addresses,
     now: Timestamp,
-) -> Result<Option<Vec<u8>>, StartError> {
-    let mut certificate = None;
+) -> Result<Option<(Arc<eas::tls::Identity>, Vec<u8>)>, StartError> {
+    let mut served = None;
     if let Some(listen) = config.phones.listen {
         let (cert_pem, key_pem) = certificate_of(config, now)?;
         let tls = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
         let identity = eas::tls::Identity::from_pem(&cert_pem, &key_pem).map_err(|e| tls(&e))?;
-        let server = eas::tls::server_config(Arc::new(identity)).map_err(|e| tls(&e))?;
+        let identity = Arc::new(identity);
+        let server = eas::tls::server_config(Arc::clone(&identity)).map_err(|e| tls(&e))?;
         let listener = bind("phones", listen).await?;
         addresses.phones = listener.local_addr().ok();
         endpoint
             .serve_tls(listener, server)
             .map_err(|error| StartError::Io { what: "phones".to_owned(), error })?;
-        certificate = Some(cert_pem);
+        served = Some((identity, cert_pem));
     }
     if let Some(listen) = config.phones.plain_listen {
         let listener = bind("phones, plain", listen).await?;
@@ -408,7 +452,7 @@ async fn listen_phones(
             .serve_plain(listener)
             .map_err(|error| StartError::Io { what: "phones, plain".to_owned(), error })?;
     }
-    Ok(certificate)
+    Ok(served)
 }
 
 /// The certificate and key of the configuration, or the self-signed pair in the data directory, made when it is missing.

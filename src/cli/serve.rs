@@ -9,7 +9,8 @@ use crate::server;
 /// `retract serve`
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Where it listens is written to addresses.json in the data directory once it is ready."
+    after_help = "Where it listens is written to addresses.json in the data directory once it is ready.\n\
+    SIGHUP makes it read certificate and key again; phones that wait notice nothing."
 )]
 pub(super) struct Args {
     /// Threads that serve; as many as there are cores where nothing is said.

@@ -1,6 +1,8 @@
 //! "My battery lasts." What wakes phones for nothing with other servers, and not with this one.
 
 use activesync_phone::{Outcome, Phone, Profile, SyncAsk, Waits};
+use retract::clock::Clock;
+use retract::eas::tls::self_signed;
 
 use super::town::{CHANGES, LONG_S, NOTHING, SHORT_S, Town};
 
@@ -60,4 +62,41 @@ async fn a_quiet_hour_costs_no_bytes() {
     let answer = phone.driver.send(&exchange).await.unwrap();
     assert_eq!((answer.status, answer.body.len()), (200, 0));
     assert_eq!(phone.ask(phone.phone().empty_sync()).await, Outcome::Sync(None));
+}
+
+/// A certificate is renewed every few weeks: nobody's wait ends for it.
+#[tokio::test]
+async fn a_renewed_certificate_reaches_new_connections_and_ends_no_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let renew = || {
+        let names = ["localhost".to_owned()];
+        let (cert_pem, key_pem) = self_signed(&names, Clock::system().now()).unwrap();
+        std::fs::write(&certificate, cert_pem).unwrap();
+        std::fs::write(&key, key_pem).unwrap();
+    };
+    renew();
+    let mut town = Town::with(Clock::system(), None, |config| {
+        config.phones.certificate = Some(certificate.clone());
+        config.phones.private_key = Some(key.clone());
+    })
+    .await;
+    let mut waits = town.phone("ann", Profile::ios()).await;
+    let old_line = town.tls_line();
+    let exchange = waits.phone().ping(&[&waits.inbox()], LONG_S);
+    let waiting = tokio::spawn(async move { (waits.ask(exchange).await, waits) });
+    town.until_waiting(1).await;
+    // Files that do not belong together change nothing.
+    std::fs::write(&key, "nothing").unwrap();
+    assert!(town.server.reload_certificate().is_err());
+    assert!(old_line.connect().await.is_ok());
+    renew();
+    town.server.reload_certificate().unwrap();
+    assert!(old_line.connect().await.is_err(), "new connections see the new certificate");
+    assert!(town.tls_line().connect().await.is_ok());
+    town.mail("news").await;
+    let (told, mut waits) = waiting.await.unwrap();
+    assert!(matches!(told, Outcome::Ping(ping) if ping.status == CHANGES));
+    waits.catch_up().await;
+    assert_eq!(waits.subjects(), ["news"]);
 }
