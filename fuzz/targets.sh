@@ -16,7 +16,13 @@ features_of() { [ "$1" = gateway ] || echo --no-default-features; }
 
 sanitizer_of() { if [ "$1" = gateway ]; then echo none; else echo address; fi; }
 
-seeds_of() { if [ "$1" = mime ]; then echo tests/data/mail; else echo "fuzz/seeds/$1"; fi; }
+# The folders of its seeds; the mails of the tests are the named ones of `mime`.
+seeds_of() {
+  case $1 in
+    mime) printf '%s\n' tests/data/mail fuzz/seeds/mime ;;
+    *) echo "fuzz/seeds/$1" ;;
+  esac
+}
 
 dictionary_of() {
   case $1 in

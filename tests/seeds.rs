@@ -24,6 +24,7 @@ fn replay(folder: &str, check: impl Fn(&[u8])) {
 #[test]
 fn seeds_of_mime() {
     replay("tests/data/mail", message::check::mime);
+    replay("fuzz/seeds/mime", message::check::mime);
 }
 
 #[test]
