@@ -150,7 +150,9 @@ impl Voice {
 }
 
 fn plain<D: Document>(document: &D, version: ProtocolVersion) -> Answer {
-    Answer::plain(StatusCode::OK, Plain::without_content(document.encode(version)))
+    // In no more memory than it fills: the farewell of a wait is kept as long as the wait.
+    let bytes = document.encode(version).into_boxed_slice();
+    Answer::plain(StatusCode::OK, Plain::without_content(bytes))
 }
 
 /// Serves one request.

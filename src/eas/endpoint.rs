@@ -310,6 +310,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// All request bodies in memory, in bytes; beyond it requests with a body are answered 503.
     pub bodies_bytes_max: usize,
+    /// Requests that are handled at a time, waits not counted; the others take turns.
+    pub requests_max: usize,
     /// How long a connection may idle between requests.
     pub idle: Duration,
     /// Time for a handler, after which the phone is told to come again; the work goes on.
@@ -331,6 +333,7 @@ impl Default for Limits {
             body_rate_min: 512,
             body_bytes_max: 50 * 1024 * 1024,
             bodies_bytes_max: 512 * 1024 * 1024,
+            requests_max: 256,
             idle: Duration::from_secs(15 * 60),
             handle: Duration::from_secs(240),
             write_stall: Duration::from_secs(60),

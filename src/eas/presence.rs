@@ -86,6 +86,8 @@ impl Presence {
         let Some(seen) = all.get_mut(&device) else { return };
         seen.answers.retain(|(other, _)| *other != folder);
         if seen.answers.len() < FOLDERS_KNOWN_MAX {
+            // Most devices are answered for one folder, and there are many devices.
+            seen.answers.reserve_exact(1);
             seen.answers.push((folder, Last { seq, receipt }));
         }
     }

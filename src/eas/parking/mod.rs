@@ -26,7 +26,7 @@ use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
@@ -37,7 +37,8 @@ use self::request::{Arrived, Read, Verdict};
 use self::sealed::Sealed;
 use self::seats::{Seat, Seats};
 use super::endpoint::{
-    Answer, ConnectionId, Handler, Incoming, Limits, Outcome, Settings, Stopping, Waiting,
+    Answer, BoxFuture, ConnectionId, Handler, Incoming, Limits, Outcome, Settings, Stopping,
+    Waiting,
 };
 use crate::clock::Clock;
 
@@ -63,6 +64,7 @@ pub(super) struct House {
     seats: Seats,
     told: watch::Receiver<Option<Stopping>>,
     connections: AtomicU64,
+    handlers: Semaphore,
 }
 
 impl House {
@@ -76,8 +78,17 @@ impl House {
         let gauge = Arc::new(Gauge::default());
         let seats =
             Seats::new(Arc::clone(&gauge), limits.connections_max, limits.connections_per_ip_max);
-        let connections = AtomicU64::new(1);
-        House { handler, limits, proxies: trusted_proxies, clock, gauge, seats, told, connections }
+        House {
+            connections: AtomicU64::new(1),
+            handlers: Semaphore::new(limits.requests_max),
+            handler,
+            limits,
+            proxies: trusted_proxies,
+            clock,
+            gauge,
+            seats,
+            told,
+        }
     }
 
     pub(super) fn gauge(&self) -> &Arc<Gauge> {
@@ -91,10 +102,10 @@ impl House {
         stopping.unwrap_or(Stopping { spread: Duration::ZERO, patience: Duration::ZERO })
     }
 
-    /// Ends when it is this connection's turn to be let go.
+    /// Ends when it is this connection's turn to be let go. Every connection keeps this future: its timer is made when needed.
     async fn turn_to_leave(&self, connection: ConnectionId) {
         let stopping = self.told_to_stop().await;
-        tokio::time::sleep(stopping.spread.mul_f64(turn_of(connection))).await;
+        Box::pin(tokio::time::sleep(stopping.spread.mul_f64(turn_of(connection)))).await;
     }
 
     fn is_stopping(&self) -> bool {
@@ -158,20 +169,13 @@ fn welcome(
     let _ = SockRef::from(&stream).set_send_buffer_size(house.limits.send_buffer_bytes);
     let connection = ConnectionId(house.connections.fetch_add(1, Ordering::Relaxed));
     let caller = Caller { peer, tls, proxy, connection };
-    match entrance {
-        Entrance::Plain => {
-            attended.spawn(serve(Line::plain(stream), caller, Arc::clone(house), seat))
-        }
+    let opening: BoxFuture<'static, Option<Line>> = match entrance {
+        Entrance::Plain => Box::pin(std::future::ready(Some(Line::plain(stream)))),
         Entrance::Tls(config) => {
-            let handshake = Box::pin(shake_hands(stream, Arc::clone(config), Arc::clone(house)));
-            let house = Arc::clone(house);
-            attended.spawn(async move {
-                if let Some(line) = handshake.await {
-                    serve(line, caller, house, seat).await;
-                }
-            })
+            Box::pin(shake_hands(stream, Arc::clone(config), Arc::clone(house)))
         }
     };
+    attended.spawn(serve(opening, caller, Arc::clone(house), seat));
 }
 
 /// Says why in one packet and closes; nothing is read and nothing kept.
@@ -196,21 +200,31 @@ async fn shake_hands(
     }
 }
 
-/// One connection, from its first request to its close.
-async fn serve(mut line: Line, caller: Caller, house: Arc<House>, _seat: Seat) {
-    while idle(&mut line, caller.connection, &house).await {
-        let next = Box::pin(turn(line, caller, &house)).await;
-        let answered = match next {
-            Next::Idle(line) => Some(line),
-            Next::Over => None,
-            Next::Park(parked) => park(*parked, caller.connection, &house).await,
-        };
-        match answered {
-            Some(back) => line = back,
-            None => return,
+/// One connection, from its first byte to its close. This future is what a connection costs beside its TLS, so it is written for
+/// size, as [`park`] is: an `async fn` would hold each of its arguments twice.
+fn serve(
+    opening: BoxFuture<'static, Option<Line>>,
+    caller: Caller,
+    house: Arc<House>,
+    seat: Seat,
+) -> impl Future<Output = ()> + Send {
+    let connection = caller.connection;
+    async move {
+        let Some(mut line) = opening.await else { return };
+        while idle(&mut line, connection, &house).await {
+            let answered = match Box::pin(turn(line, caller, &house)).await {
+                Next::Idle(line) => Some(line),
+                Next::Over => None,
+                Next::Park(parked) => park(parked, connection, &house).await,
+            };
+            match answered {
+                Some(back) => line = back,
+                None => return,
+            }
         }
+        Box::pin(close(line, false)).await;
+        drop(seat);
     }
-    Box::pin(close(line, false)).await;
 }
 
 /// Waits for the next request on the bare stream; `false` when there will be none.
@@ -225,7 +239,7 @@ async fn idle(line: &mut Line, connection: ConnectionId, house: &House) -> bool 
 /// What follows a request.
 enum Next {
     Idle(Line),
-    Park(Box<Parked>),
+    Park(Parked),
     Over,
 }
 
@@ -255,7 +269,7 @@ async fn turn(line: Line, caller: Caller, house: &Arc<House>) -> Next {
         Verdict::Take(incoming) => match handle(incoming, house).await {
             Outcome::Answer(answer) => answer,
             Outcome::Wait(waiting) => {
-                return Next::Park(Box::new(Parked { line, waiting, manner }));
+                return Next::Park(Parked { line, waiting, manner });
             }
         },
         Verdict::TooLarge(incoming) => {
@@ -268,8 +282,10 @@ async fn turn(line: Line, caller: Caller, house: &Arc<House>) -> Next {
     reply(line, answer, manner, house).await.map_or(Next::Over, Next::Idle)
 }
 
-/// Runs the handler in a task of its own: it outlives the connection, and a panic in it is one failed answer.
+/// Runs the handler in a task of its own: it outlives the connection, and a panic in it is one failed answer. When thousands of
+/// phones are woken at once they are served some at a time: they are not served later for it, and need less memory.
 async fn handle(incoming: Incoming, house: &House) -> Outcome {
+    let _turn = house.handlers.acquire().await;
     let work = tokio::spawn(house.handler.handle(incoming));
     match timeout(house.limits.handle, work).await {
         Ok(Ok(outcome)) => outcome,
@@ -289,31 +305,39 @@ fn come_again() -> Answer {
         .with(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S))
 }
 
-/// How a wait ends when its phone is still there.
+/// How a wait ends.
 enum End {
     Answer(Answer),
     Close,
+    /// The phone went.
+    Gone,
 }
 
 /// Waits on the bare stream, then answers.
-async fn park(parked: Parked, connection: ConnectionId, house: &House) -> Option<Line> {
+fn park(
+    parked: Parked,
+    connection: ConnectionId,
+    house: &House,
+) -> impl Future<Output = Option<Line>> + Send {
     let Parked { mut line, waiting, manner } = parked;
-    let end = {
-        let _counted = house.gauge.count_waiting();
-        let farewell = waiting.farewell();
-        let mut news = waiting.wait();
-        tokio::select! {
+    let counted = house.gauge.count_waiting();
+    let farewell = waiting.farewell();
+    let mut news = waiting.wait();
+    async move {
+        let end = tokio::select! {
             biased;
             answer = &mut news => End::Answer(answer),
-            () = line.gone() => return None,
+            () = line.gone() => End::Gone,
             () = house.turn_to_leave(connection) => farewell.map_or(End::Close, End::Answer),
-        }
-    };
-    match end {
-        End::Answer(answer) => Box::pin(reply(line, answer, manner, house)).await,
-        End::Close => {
-            Box::pin(close(line, false)).await;
-            None
+        };
+        drop((news, counted));
+        match end {
+            End::Answer(answer) => Box::pin(reply(line, answer, manner, house)).await,
+            End::Close => {
+                Box::pin(close(line, false)).await;
+                None
+            }
+            End::Gone => None,
         }
     }
 }

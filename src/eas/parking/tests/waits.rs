@@ -136,3 +136,17 @@ async fn a_waiting_phone_may_change_its_keys() {
     phone.says(&next[1..]).await;
     assert_eq!(phone.hears_body().await, "under new keys");
 }
+
+#[tokio::test]
+async fn a_wait_takes_no_turn_from_those_who_ask() {
+    let mut gateway = Gateway::open(limits(|it| it.requests_max = 1)).await;
+    let (mut waiting, mut asking) = (gateway.tls_phone().await, gateway.tls_phone().await);
+    waiting.posts("wait", "").await;
+    let wake = gateway.parked.recv().await.unwrap();
+    for round in ["one", "two"] {
+        asking.posts("", round).await;
+        assert_eq!(asking.hears_body().await, round);
+    }
+    wake.send("news".to_owned()).unwrap();
+    assert_eq!(waiting.hears_body().await, "news");
+}
