@@ -61,6 +61,7 @@ pub(super) fn writer(file: &Path, options: &Options) -> Result<Connection, Error
         tables::NOT_DURABLE
     })?;
     connection.execute_batch(tables::KEEP_JOURNAL_SMALL)?;
+    connection.execute_batch(tables::WRITER_CACHE)?;
     Ok(connection)
 }
 

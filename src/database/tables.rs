@@ -10,7 +10,9 @@ pub(super) const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT job";
 
 /// Settings every connection has. The names of tables in a schema cannot run code, and nothing spills to disk beside the database.
 pub(super) const EVERY_CONNECTION: &str = "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; \
-    PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;";
+    PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;";
+/// Pages the writer keeps, in KiB; what the readers read again, the kernel has.
+pub(super) const WRITER_CACHE: &str = "PRAGMA cache_size = -8192";
 pub(super) const DURABLE: &str = "PRAGMA synchronous = FULL";
 pub(super) const NOT_DURABLE: &str = "PRAGMA synchronous = OFF";
 pub(super) const ALONE: &str = "PRAGMA locking_mode = EXCLUSIVE";
