@@ -31,6 +31,7 @@ use tokio_rustls::client::TlsStream;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> Result<()> {
+    retract::server::give_memory_back_soon();
     let descriptors = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: descriptors, maximum: descriptors })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

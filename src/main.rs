@@ -7,5 +7,6 @@ use std::process::ExitCode;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    retract::server::give_memory_back_soon();
     retract::cli::main()
 }

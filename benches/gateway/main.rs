@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench gateway                        everything, small: a check that it all runs
 //! cargo bench --bench gateway -- waiting 10000       memory of hanging Pings; a recall reaching all of them
+//! cargo bench --bench gateway -- syncing 10000       the same with hanging Syncs
 //! cargo bench --bench gateway -- recall 200          a recall reaching one phone that waits
 //! cargo bench --bench gateway -- syncs 32 100        durable ledgered Syncs a second
 //! cargo bench --bench gateway -- quiet 100000        a Sync with nothing new, in a small and in a large folder
@@ -22,6 +23,7 @@ mod mails;
 mod tokens;
 mod waiting;
 
+use activesync_phone::Profile;
 use anyhow::{Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -30,6 +32,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> Result<()> {
+    retract::server::give_memory_back_soon();
     let descriptors = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: descriptors, maximum: descriptors })?;
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,7 +51,8 @@ fn main() -> Result<()> {
     line::machine();
     runtime.block_on(async {
         match which {
-            "waiting" => waiting::all(number(1, 1_000)?).await,
+            "waiting" => waiting::all(number(1, 1_000)?, &Profile::ios()).await,
+            "syncing" => waiting::all(number(1, 1_000)?, &Profile::samsung()).await,
             "recall" => waiting::one(number(1, 200)?).await,
             "syncs" => {
                 let (phones, each) = (number(1, 32)?, number(2, 100)?);
@@ -67,7 +71,8 @@ fn main() -> Result<()> {
 /// One in a hundred of everything.
 async fn everything() -> Result<()> {
     line::machine();
-    waiting::all(100).await?;
+    waiting::all(100, &Profile::ios()).await?;
+    waiting::all(100, &Profile::samsung()).await?;
     waiting::one(5).await?;
     engine::syncs(8, 10).await?;
     fleet::syncs(8, 10).await?;

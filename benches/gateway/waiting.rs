@@ -21,17 +21,17 @@ enum Told {
     Failed(String),
 }
 
-/// Memory of so many hanging Pings, and a recall reaching all of these phones.
-pub(crate) async fn all(count: usize) -> Result<()> {
+/// Memory of so many phones that wait in their profile's way, and a recall reaching all of them.
+pub(crate) async fn all(count: usize, profile: &Profile) -> Result<()> {
     let mut gateway = Gateway::start()?;
     let users = count.div_ceil(PER_USER);
     gateway.order(&format!("users {users}"))?;
-    let warm = muster(&gateway.tls, &Profile::ios(), WARM_UP.min(count), PER_USER, "WARM").await?;
+    let warm = muster(&gateway.tls, profile, WARM_UP.min(count), PER_USER, "WARM").await?;
     drop(warm);
     gateway.until_waiting(0).await?;
     let empty = gateway.pss()?;
     let began = Instant::now();
-    let drivers = muster(&gateway.tls, &Profile::ios(), count, PER_USER, "BENCH").await?;
+    let drivers = muster(&gateway.tls, profile, count, PER_USER, "BENCH").await?;
     let (tell, mut told) = mpsc::unbounded_channel();
     for driver in drivers {
         tokio::spawn(live(driver, tell.clone()));
@@ -44,6 +44,8 @@ pub(crate) async fn all(count: usize) -> Result<()> {
     let arrival = until_all(&mut told, count, true, began).await?;
     gateway.until_waiting(count).await?;
     let second = gateway.pss()?;
+    tokio::time::sleep(SETTLE).await;
+    let settled = gateway.pss()?;
     let (before, cpu) = (now_ns(), gateway.cpu()?);
     let times = gateway.order(&format!("recall {WAVE}"))?;
     let (given, committed) = times.split_once(' ').context("two times")?;
@@ -53,11 +55,14 @@ pub(crate) async fn all(count: usize) -> Result<()> {
     let cpu = gateway.cpu()?.saturating_sub(cpu);
     gateway.until_waiting(count).await?;
     say(&format!(
-        "{count} hanging Pings over TLS, {users} mailboxes, set up in {:.1} s:",
+        "{count} phones waiting by {:?} over TLS, {users} mailboxes, set up in {:.1} s:",
+        profile.push,
         set_up.as_secs_f64()
     ));
     let per = |bytes: i64| bytes / i64::try_from(count).unwrap_or(1);
-    for (name, pss) in [("first round", first), ("after a wake round", second)] {
+    let readings =
+        [("first round", first), ("after a wake round", second), ("the same, settled", settled)];
+    for (name, pss) in readings {
         say(&format!(
             "  PSS of the server, {name}: {} kB, of it before the phones {} kB: {} bytes each (anonymous memory alone {})",
             pss.0 / 1024,
@@ -211,5 +216,7 @@ const WARM_UP: usize = 50;
 const WAVE: &str = "wave";
 /// Seconds a phone waits at a time: longer than any figure takes.
 const HEARTBEAT_S: u32 = 3_000;
+/// What the allocator gives back by itself is given back after this.
+const SETTLE: Duration = Duration::from_secs(3);
 /// How long the next phone may take.
 const PATIENCE: Duration = Duration::from_secs(120);
