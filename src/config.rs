@@ -199,6 +199,8 @@ pub struct Recall {
     pub stands_days: u32,
     /// A device is silent after this many hours without a request, or three times its own usual pause if that is longer.
     pub silent_after_h: u32,
+    /// A device that was sent a Delete this often and never took the answer in is told to begin the folder anew; 0: never.
+    pub resync_after_replays: u32,
     /// Above this many copies an order wants its count typed and a second person or token.
     pub brake_copies: u64,
     /// Above this share of all mailboxes, in percent, likewise.
@@ -210,6 +212,7 @@ impl Default for Recall {
         Recall {
             stands_days: 30,
             silent_after_h: 24,
+            resync_after_replays: 0,
             brake_copies: 1_000,
             brake_mailboxes_percent: 1,
         }

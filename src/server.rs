@@ -351,8 +351,6 @@ fn open_books(database: &Database, clock: &Clock) -> Result<Books, database::Err
     let (secret, epochs) = database.write_blocking(move |tx| {
         if database::meta(tx, GAP_PENDING)?.is_some() {
             ledger::rolled_back(tx)?;
-            crate::recall::retraction::gap_opened(tx, now)?;
-            database::clear_meta(tx, GAP_PENDING)?;
         }
         let secret = database::mac_key(tx, SYNC_KEYS, now)?;
         let epochs = database::epochs(tx)?.into_iter().map(|epoch| epoch.number).collect();
@@ -562,6 +560,8 @@ fn recall_limits(config: &config::Recall) -> recall::Limits {
         stands_days: config.stands_days,
         ..recall::Limits::default()
     };
+    let replays = config.resync_after_replays;
+    limits.policy.resync_after_replays = (replays > 0).then_some(replays);
     limits.policy.silent_after = Duration::from_secs(u64::from(config.silent_after_h) * 60 * 60);
     limits
 }

@@ -228,7 +228,7 @@ fn address_of(tx: &Tx<'_>, mailbox: MailboxId) -> Result<Option<String>, Error> 
 fn coverage_of(tx: &Tx<'_>, id: OrderId) -> Result<Coverage, RecallError> {
     let order = tables::order(tx, id)?.ok_or(RecallError::NoSuchOrder)?;
     let pairs = tables::pairs(tx, id)?;
-    let copies = retraction::tables::copies_of_order(tx, id)?;
+    let mut copies = retraction::tables::copies_of_order(tx, id)?;
     let outside = tables::outside(tx, id)?;
     let mut addresses = HashMap::new();
     for pair in &pairs {
@@ -242,6 +242,13 @@ fn coverage_of(tx: &Tx<'_>, id: OrderId) -> Result<Coverage, RecallError> {
             && let Some(facts) = ledger::device::load(tx, copy.device)?
         {
             devices.insert(copy.device, facts);
+        }
+    }
+    // What rests on books with a gap is claimed no more, even before the worker has written so.
+    for copy in &mut copies {
+        let has_gap = devices.get(&copy.device).is_some_and(|device| device.gap);
+        if has_gap && copy.state == State::Prevented {
+            (copy.state, copy.reason) = (State::NotRetractable, Some(ReasonCode::LedgerGap));
         }
     }
     let vault = tables::vault_counts(tx, id)?;
@@ -262,7 +269,7 @@ fn changed() {
 }
 
 /// Tells the worker that there is something to carry out, and the watchers with it.
-fn work() {
+pub(crate) fn work() {
     WORK.send_modify(|count| *count = count.wrapping_add(1));
     changed();
 }

@@ -146,14 +146,48 @@ pub fn reappeared(
     Ok(reopened)
 }
 
-/// The books were rolled back: nothing that rests on what they do not show can be claimed any more.
-pub fn gap_opened(tx: &Tx<'_>, now: Timestamp) -> Result<(), Error> {
-    for copy in tables::prevented(tx)? {
+/// More of it is on the books than when the order looked the device up.
+pub fn exposed(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+    item: ItemNumber,
+    exposure: Exposure,
+) -> Result<(), Error> {
+    for mut copy in tables::copies_at(tx, device, folder, item)? {
+        copy.exposure |= exposure;
+        tables::update_copy(tx, &copy)?;
+        tx.on_commit(super::changed);
+    }
+    Ok(())
+}
+
+/// The books have a gap for this device: what rests on their silence can be claimed no more. Answers how many copies of at most
+/// `limit` are claimed no more; where it is as many, there may be others.
+pub(super) fn gap_opened(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    limit: usize,
+    now: Timestamp,
+) -> Result<usize, Error> {
+    let copies = tables::prevented_on(tx, device, limit)?;
+    let count = copies.len();
+    for copy in copies {
         advance(tx, now, copy, Evidence::BeyondDelete, |copy| {
             copy.reason = Some(ReasonCode::LedgerGap);
         })?;
     }
-    Ok(())
+    Ok(count)
+}
+
+/// How often the parent was presented again since the answer went out that carries a `Delete` still owed.
+pub fn replays(tx: &Tx<'_>, device: DeviceId, folder: FolderId) -> Result<u32, Error> {
+    tables::replays_owed(tx, device, folder)
+}
+
+/// Whether policy ordered that the device begins this collection anew.
+pub fn resync_waits(tx: &Tx<'_>, device: DeviceId, folder: FolderId) -> Result<bool, Error> {
+    tables::has_resync_ordered(tx, device, folder)
 }
 
 /// Key 0 was presented: what the answers in flight carried proves nothing any more, so their deletes are owed again.
@@ -253,9 +287,14 @@ pub fn resync_ordered(
     now: Timestamp,
 ) -> Result<(), Error> {
     for copy in tables::owed_in_folder(tx, device, folder)? {
-        advance(tx, now, copy, Evidence::ResyncAsked, |_| {})?;
+        resync_asked(tx, copy, now)?;
     }
     Ok(())
+}
+
+/// A new attempt: replays are counted from here.
+pub(super) fn resync_asked(tx: &Tx<'_>, copy: CopyRow, now: Timestamp) -> Result<bool, Error> {
+    advance(tx, now, copy, Evidence::ResyncAsked, |copy| copy.replays = 0)
 }
 
 /// A waiting request of the device was answered because of this folder. Waking is not progress; its time is recorded.

@@ -14,7 +14,7 @@ use super::retraction::{self, Evidence, State, next};
 use super::tables::{self, PairRow, Work};
 use super::{Recall, RecallError, Rooms, vault};
 use crate::clock::Timestamp;
-use crate::database::{Error, Tx};
+use crate::database::{self, Error, GAP_PENDING, Tx};
 use crate::failpoint;
 use crate::ids::{DeviceId, FolderId, ItemNumber};
 use crate::ledger::{self, Device, Exposure, Held};
@@ -24,11 +24,38 @@ use crate::push::Ring;
 impl Recall {
     /// Does everything that is due now: looks up devices, removes, restores. Safe to call at any time, by several at once.
     pub async fn work_off(&self) -> Result<(), RecallError> {
-        // What phones wait for goes first.
+        // What may not be claimed any more goes first, then what phones wait for.
+        self.close_gap().await?;
         while self.batch(Work::Expand).await? > 0 {}
         self.list_outside().await?;
         while self.batch(Work::Remove).await? > 0 {}
         while self.batch(Work::Restore).await? > 0 {}
+        Ok(())
+    }
+
+    /// Where the books were rolled back, takes back what was claimed on their word, so many copies a job. The mark of the rollback goes
+    /// with the last of them, so a crash lets it begin again.
+    async fn close_gap(&self) -> Result<(), RecallError> {
+        let mut after = DeviceId(0);
+        while self.db.read(|tx| database::meta(tx, GAP_PENDING)).await?.is_some() {
+            let clock = self.clock.clone();
+            let job = move |tx: &Tx<'_>| {
+                let devices = ledger::device::page(tx, after, DEVICES_PER_JOB)?;
+                let (Some(last), now) = (devices.last(), clock.now()) else {
+                    database::clear_meta(tx, GAP_PENDING)?;
+                    return Ok::<_, RecallError>(after);
+                };
+                let mut left = COPIES_PER_JOB;
+                for device in devices.iter().filter(|device| device.gap) {
+                    left -= retraction::gap_opened(tx, device.id, left, now)?;
+                    if left == 0 {
+                        return Ok(DeviceId(device.id.0 - 1));
+                    }
+                }
+                Ok(last.id)
+            };
+            after = self.db.write_first(job).await?;
+        }
         Ok(())
     }
 
@@ -292,7 +319,9 @@ fn sweep_device(
                 retraction::advance(tx, now, copy, Evidence::GivenUp, |_| {}).map(drop)?;
             }
             Step::OrderResync => {
-                retraction::advance(tx, now, copy, Evidence::ResyncAsked, |_| {}).map(drop)?;
+                let (bells, folder) = (rooms.bells.clone(), copy.folder);
+                tx.on_commit(move || bells.ring_device(device, Ring::Recall(folder)));
+                retraction::resync_asked(tx, copy, now).map(drop)?;
             }
             Step::Wake => {
                 let (bells, folder) = (rooms.bells.clone(), copy.folder);
@@ -316,6 +345,8 @@ pub const SWEEP_PERIOD: Duration = Duration::from_secs(60);
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// Pairs of one job: a few hundred rows, some ten milliseconds.
 const PAIRS_PER_JOB: usize = 64;
+/// Copies of one job that takes back what was claimed: each has its audit entry.
+const COPIES_PER_JOB: usize = 200;
 /// Devices of one job of the sweep.
 const DEVICES_PER_JOB: usize = 100;
 /// The longest a pair is put off.

@@ -37,14 +37,17 @@ impl Engine {
                 // More than one answer carries, so that one that is out does not hide those that are not.
                 let due =
                     retraction::due(tx, place.device, place.folder, super::window::WINDOW_MAX + 1)?;
-                Ok::<_, crate::database::Error>((collection, due))
+                let resync = !due.is_empty()
+                    && collection.as_ref().is_some_and(|collection| !collection.resetting)
+                    && retraction::resync_waits(tx, place.device, place.folder)?;
+                Ok::<_, crate::database::Error>((collection, due, resync))
             })
             .await?;
-        let (Some(mut collection), due) = loaded else { return Ok(News::None) };
+        let (Some(mut collection), due, resync) = loaded else { return Ok(News::None) };
         let newest = collection.in_flight.last().map(|offer| offer.delta.retracts.clone());
         let owed =
             due.iter().any(|item| !newest.as_ref().is_some_and(|sent| sent.contains(item.0)));
-        if owed {
+        if owed || resync {
             return Ok(News::Recall);
         }
         let newest = collection.in_flight.len().checked_sub(1);

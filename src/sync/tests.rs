@@ -192,6 +192,12 @@ impl World {
                     }
                     return true;
                 }
+                Opened::Resync => {
+                    self.log.push(format!("{index}: told to begin anew"));
+                    self.phones[index].key = "0".to_owned();
+                    self.phones[index].cache.clear();
+                    return true;
+                }
             };
             turn.set_options(self.filter, None);
             if let Some(upload) = upload.clone().filter(|_| !turn.begins()) {
@@ -718,4 +724,79 @@ async fn what_a_phone_held_before_it_began_again_is_no_longer_on_the_books() {
     }
     assert_eq!(open, [true, true, false], "until a key of the enumeration is presented");
     assert_eq!(world.phones[0].cache.len(), 1);
+}
+
+#[tokio::test]
+async fn a_mail_marked_read_while_its_recall_is_under_way_is_reported_as_read() {
+    let mut world = World::new(1).await;
+    world.deliver().await;
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let order = world.recalls(1).await;
+    let change = StateChange { read: Some(true), ..StateChange::default() };
+    for index in [0, 1] {
+        let upload = Upload::Change { item: ItemNumber(1), change: change.clone() };
+        world.sync(index, 10, Some(upload), Fate::Lost).await;
+    }
+    let coverage = world.recall.coverage(order).await.unwrap();
+    assert_eq!(coverage.read_claimed, 1, "and not where it never was");
+}
+
+#[tokio::test]
+async fn an_answer_that_a_phone_never_takes_in_grows_shorter() {
+    let mut world = World::new(1).await;
+    world.deliver().await;
+    for _ in 0..3 {
+        world.sync(0, 100, None, Fate::Taken).await;
+    }
+    for _ in 0..40 {
+        world.deliver().await;
+    }
+    let order = world.recalls(1).await;
+    let place = Place { device: world.phones[0].device.id, folder: world.inbox.id };
+    let mut said = Vec::new();
+    for _ in 0..6 {
+        world.sync(0, 100, None, Fate::Lost).await;
+        let load = move |tx: &database::Tx<'_>| Collection::load(tx, place);
+        let collection = world.engine.database.read(load).await.unwrap().unwrap();
+        let delta = &collection.in_flight.last().unwrap().delta;
+        assert!(delta.retracts.contains(1));
+        said.push(delta.deletes.len() + delta.adds.len());
+    }
+    assert_eq!(said, [41, 41, 25, 25, 25, 1]);
+    for _ in 0..3 {
+        world.sync(0, 100, None, Fate::Taken).await;
+    }
+    assert_eq!(world.phones[0].cache.len(), 40, "and as long as ever once it is through");
+    assert_eq!(world.recall.coverage(order).await.unwrap().covered, 3);
+}
+
+#[tokio::test]
+async fn a_phone_that_policy_resyncs_is_told_once_and_covered_when_it_has_begun_anew() {
+    let mut world = World::new(1).await;
+    for _ in 0..2 {
+        world.deliver().await;
+    }
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let order = world.recalls(1).await;
+    for _ in 0..2 {
+        world.sync(0, 10, None, Fate::Lost).await;
+    }
+    let (device, folder, now) = (world.phones[0].device.id, world.inbox.id, world.clock.now());
+    let job = move |tx: &database::Tx<'_>| {
+        crate::recall::retraction::resync_ordered(tx, device, folder, now)
+    };
+    world.engine.database.write(job).await.unwrap();
+    let news = world.engine.news(world.mailbox, Place { device, folder }).await.unwrap();
+    assert_eq!(news, super::News::Recall, "it is woken for it");
+    for _ in 0..4 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    let told = world.log.iter().filter(|line| line.contains("anew")).count();
+    assert_eq!((told, world.phones[0].cache.len()), (1, 1));
+    let coverage = world.recall.coverage(order).await.unwrap();
+    assert_eq!(coverage.states.get("resynced"), Some(&1), "{:?}", coverage.states);
 }

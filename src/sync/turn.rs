@@ -18,6 +18,7 @@ use crate::ledger::{
     Standing, SyncKey, Verdict,
 };
 use crate::mailbox::{Cursor, Floor, Folder};
+use crate::recall;
 use crate::recall::gate::{self, Content, Released, Ruling};
 use crate::recall::retraction::{self, Closed};
 
@@ -37,6 +38,8 @@ pub enum Opened {
     Turn(Box<Turn>),
     /// The key is not one to go on from: Status 3 ([MS-ASCMD] 2.2.3.177.17), and the phone begins again with key 0.
     InvalidKey(Verdict),
+    /// Policy orders that the phone begins this collection anew: Status 3 likewise.
+    Resync,
 }
 
 /// One Sync of one collection in progress.
@@ -52,6 +55,7 @@ pub struct Turn {
     next: Option<SyncKey>,
     due: Vec<ItemNumber>,
     own_deletes: RoaringBitmap,
+    room_max: usize,
     stored: Stored,
     now: Timestamp,
 }
@@ -62,6 +66,30 @@ struct Stored {
     filter: u8,
     options: Option<Vec<u8>>,
     last_asked: Timestamp,
+}
+
+/// What recall asks of the whole answer, beside its Deletes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    /// How often answers with a Delete that is owed were not taken in.
+    replays: u32,
+    /// Whether the phone is to begin anew: not while it shows progress, and not when it is about it.
+    resync: bool,
+}
+
+impl Asked {
+    fn of(tx: &Tx<'_>, standing: &Standing, due: &[ItemNumber]) -> Result<Asked, database::Error> {
+        let Place { device, folder } = standing.collection.place;
+        if due.is_empty() || standing.verdict == Verdict::First {
+            return Ok(Asked::default());
+        }
+        let again = u32::from(standing.verdict == Verdict::Replay);
+        let is_stuck = standing.proof.is_none() && !standing.collection.resetting;
+        Ok(Asked {
+            replays: retraction::replays(tx, device, folder)?.saturating_add(again),
+            resync: is_stuck && retraction::resync_waits(tx, device, folder)?,
+        })
+    }
 }
 
 /// What came of a commit.
@@ -121,9 +149,9 @@ impl Turn {
         self.standing.proof.as_ref().is_some_and(|proof| !proof.arrived.delta.retracts.is_empty())
     }
 
-    /// How many Deletes a recall asks for.
+    /// How many Deletes a recall asks for, as far as the answer may hold them.
     pub fn owed(&self) -> usize {
-        self.due.len()
+        self.due.len().min(self.room_max)
     }
 
     /// The phone deleted these itself, in this request. It has them no more once it presents the key of the answer; presents it
@@ -213,27 +241,31 @@ impl Engine {
         let job = move |tx: &Tx<'_>| {
             let mut standing = books.stand(tx, &who, id, claim)?;
             let due = retraction::due(tx, who.id, id, DUE_READ)?;
+            let due = still_due(due, standing.proof.as_ref());
+            let asked = Asked::of(tx, &standing, &due)?;
             let collection = &mut standing.collection;
             let stored = Stored {
                 filter: collection.filter,
                 options: collection.options.clone(),
                 last_asked: std::mem::replace(&mut collection.last_asked, now),
             };
-            Ok::<_, database::Error>((standing, due, stored))
+            Ok::<_, database::Error>((standing, due, asked, stored))
         };
-        let (standing, due, stored) = self.database.read(job).await?;
+        let (standing, due, asked, stored) = self.database.read(job).await?;
         match standing.verdict {
             Verdict::Regressed | Verdict::Ahead | Verdict::Forged => {
                 self.refused(device, folder, standing.verdict, now).await?;
                 Ok(Opened::InvalidKey(standing.verdict))
             }
+            _ if asked.resync => Ok(Opened::Resync),
             _ => Ok(Opened::Turn(Box::new(Turn {
                 device: device.clone(),
                 folder: folder.clone(),
                 loaded_version: standing.collection.version,
                 position: standing.collection.position,
-                due: still_due(due, standing.proof.as_ref()),
+                due,
                 own_deletes: RoaringBitmap::new(),
+                room_max: recall::deletes_max(asked.replays).unwrap_or(usize::MAX),
                 standing,
                 head,
                 plan: Plan::default(),
@@ -253,6 +285,7 @@ impl Engine {
             return Ok(());
         }
         let (collection, proof) = (&turn.standing.collection, turn.standing.proof.as_ref());
+        let room = room.min(turn.room_max);
         let asks = Asks { due: turn.due.clone(), own_deletes: turn.own_deletes.clone(), room };
         let planned = plan_from(self, turn.folder.mailbox, collection, proof, asks).await?;
         (turn.plan, turn.position) = planned;
@@ -263,7 +296,7 @@ impl Engine {
     /// key of this answer at once.
     pub fn plan_owed(&self, turn: &mut Turn, room: usize) {
         turn.next = None;
-        let mut planner = Planner::new(turn.collection().position, room);
+        let mut planner = Planner::new(turn.collection().position, room.min(turn.room_max));
         planner.retract(&turn.due);
         planner.more();
         (turn.plan, turn.position) = planner.finish();
@@ -374,11 +407,12 @@ pub(super) fn rolled_back(
     now: Timestamp,
 ) -> Result<(), database::Error> {
     let epoch = database::begin_epoch(tx, now, "a device presented a key beyond the ledger")?;
-    database::clear_meta(tx, database::GAP_PENDING)?;
     ledger::rolled_back(tx)?;
-    retraction::gap_opened(tx, now)?;
     let books = books.clone();
-    tx.on_commit(move || books.began(epoch.number));
+    tx.on_commit(move || {
+        books.began(epoch.number);
+        crate::recall::work();
+    });
     Ok(())
 }
 

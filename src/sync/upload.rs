@@ -159,7 +159,7 @@ impl Engine {
         crate::failpoint!("upload.after_intent");
         let effect = match upload.item() {
             Some(item) if self.is_recalled(mailbox, place.folder, item).await? => {
-                self.reappeared(place, &upload, item).await?;
+                self.heard_of(place, &upload, item).await?;
                 recalled(&upload)
             }
             _ => self.carry_out(place, parent, upload).await?,
@@ -218,8 +218,9 @@ impl Engine {
         }
     }
 
-    /// A phone that changes what it acknowledged to have removed has it still: its state was restored, or it is a clone.
-    async fn reappeared(
+    /// A phone that changes what it acknowledged to have removed has it still: its state was restored, or it is a clone. What it
+    /// says of having read it counts, although the change does not.
+    async fn heard_of(
         &self,
         place: Place,
         upload: &Upload,
@@ -228,8 +229,12 @@ impl Engine {
         if matches!(upload, Upload::Delete { .. }) {
             return Ok(());
         }
+        let reads = matches!(upload, Upload::Change { change, .. } if change.read == Some(true));
         let now = self.clock.now();
         let job = move |tx: &Tx<'_>| {
+            if reads {
+                claims_read(tx, place, item)?;
+            }
             if retraction::reappeared(tx, place.device, place.folder, item, now)? {
                 holding::add(tx, place, Kind::Loose, &RoaringBitmap::from_iter([item.0]))?;
             }
@@ -396,7 +401,16 @@ fn believe(
         }
     }
     if believes.read == Some(true) && believes.new.is_none() {
-        holding::expose(tx, place, Exposure::READ_CLAIMED, &item)?;
+        claims_read(tx, place, number)?;
     }
     Ok(())
+}
+
+/// The device says that it was read: on the books, and in the reports of recalls under way. Nobody has read what never left.
+fn claims_read(tx: &Tx<'_>, place: Place, item: ItemNumber) -> Result<(), database::Error> {
+    if !ledger::held(tx, place, item)?.exposure.any_content() {
+        return Ok(());
+    }
+    holding::expose(tx, place, Exposure::READ_CLAIMED, &RoaringBitmap::from_iter([item.0]))?;
+    retraction::exposed(tx, place.device, place.folder, item, Exposure::READ_CLAIMED)
 }

@@ -103,9 +103,33 @@ pub(in crate::recall) fn owed_in_folder(
     tx.all(OWED_IN_FOLDER, params![device, folder, COPIES_MAX], read_copy)
 }
 
-/// The copies that read *prevented*: a scan, for the day the books were rolled back.
-pub(in crate::recall) fn prevented(tx: &Tx<'_>) -> Result<Vec<CopyRow>, Error> {
-    tx.all(PREVENTED, params![COPIES_MAX], read_copy)
+/// The copies on a device that read *prevented*.
+pub(in crate::recall) fn prevented_on(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    limit: usize,
+) -> Result<Vec<CopyRow>, Error> {
+    tx.all(PREVENTED_ON, params![device, limit], read_copy)
+}
+
+/// The most replays of any copy that is owed a `Delete` there.
+pub(in crate::recall) fn replays_owed(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+) -> Result<u32, Error> {
+    let most = tx.one(REPLAYS_OWED, params![device, folder], |row| row.get::<Option<u32>>(0))?;
+    Ok(most.flatten().unwrap_or(0))
+}
+
+/// Whether a copy there waits for the device to begin the collection anew.
+pub(in crate::recall) fn has_resync_ordered(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    folder: FolderId,
+) -> Result<bool, Error> {
+    let found = tx.one(RESYNC_ORDERED, params![device, folder], |row| row.get::<i64>(0))?;
+    Ok(found.is_some())
 }
 
 /// All copies on a device.
@@ -218,7 +242,10 @@ const COPIES_IN_FOLDER: &str =
 const OWED_IN_FOLDER: &str = select_copy!(
     "WHERE device_id = ?1 AND folder_id = ?2 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1 LIMIT ?3"
 );
-const PREVENTED: &str = select_copy!("WHERE state = 3 LIMIT ?1");
+const PREVENTED_ON: &str = select_copy!("WHERE device_id = ?1 AND state = 3 LIMIT ?2");
+const REPLAYS_OWED: &str = "SELECT MAX(replays) FROM retractions WHERE device_id = ?1 AND folder_id = ?2 \
+    AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1";
+const RESYNC_ORDERED: &str = "SELECT 1 FROM retractions WHERE device_id = ?1 AND folder_id = ?2 AND state = 9 AND kind = 1 LIMIT 1";
 const COPIES_ON: &str = select_copy!("WHERE device_id = ?1 LIMIT ?2");
 const OWED_ON: &str =
     select_copy!("WHERE device_id = ?1 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) LIMIT ?2");

@@ -2,6 +2,7 @@
 
 use super::retraction::{Closed, Proof};
 use super::*;
+use crate::database::GAP_PENDING;
 use crate::ledger::holding;
 
 /// Ann's mail lies with Bob and Cam; Bob's phone has it, Cam's does not.
@@ -195,10 +196,16 @@ async fn prevented_is_taken_back_when_the_books_were_rolled_back() {
     let order = house.orders("m").await;
     house.recall.work_off().await.unwrap();
     house.sent(bobs, at, 7);
-    let now = house.clock.now();
-    house.write(move |tx| retraction::gap_opened(tx, now));
+    house.write(|tx| {
+        device::gap_everywhere(tx)?;
+        crate::database::set_meta(tx, GAP_PENDING, "2")
+    });
+    let coverage = house.recall.coverage(order).await.unwrap();
+    assert_eq!((coverage.covered, coverage.devices[1].state), (0, State::NotRetractable));
+    house.recall.work_off().await.unwrap();
     let states = house.states(order).await;
     assert_eq!(states, [(bobs, State::Sent), (cams, State::NotRetractable)]);
+    assert_eq!(house.write(|tx| crate::database::meta(tx, GAP_PENDING)), None);
 }
 
 #[tokio::test]

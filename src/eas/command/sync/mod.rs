@@ -195,6 +195,10 @@ async fn open_named(
             tracing::info!(device = %ask.device.id, folder = %folder.id, ?verdict, "invalid sync key");
             opening.failed.push(failed(part, status::INVALID_SYNC_KEY));
         }
+        Opened::Resync => {
+            tracing::info!(device = %ask.device.id, folder = %folder.id, "told to begin anew");
+            opening.failed.push(failed(part, status::INVALID_SYNC_KEY));
+        }
     }
     Ok(())
 }
@@ -297,7 +301,7 @@ async fn reopened(ask: &Ask, lane: &mut Lane) -> Result<Turn, Refusal> {
             Ok(*turn)
         }
         // A request that overtook this one has proven more: the phone asks again.
-        Opened::InvalidKey(_) => Err(Refusal::Restless),
+        Opened::InvalidKey(_) | Opened::Resync => Err(Refusal::Restless),
     }
 }
 
