@@ -20,6 +20,7 @@ use crate::command::{
 };
 use crate::item::ItemData;
 use crate::item::email::Email;
+use crate::item::gal::GalEntry;
 use crate::status::Status;
 use crate::version::ProtocolVersion;
 
@@ -177,11 +178,10 @@ arbitrary!(tape, find::Hit { class, server_id, collection_id, properties });
 
 impl Arbitrary for find::HitProperties {
     fn arbitrary(tape: &mut Tape<'_>) -> Self {
-        match tape.any::<Box<crate::item::gal::GalEntry>>() {
-            // A person of whom nothing is told reads as a mail of which nothing is told.
-            person if *person != Default::default() => Self::Person(person),
-            _ => Self::Mail(tape.any()),
-        }
+        let is_person = tape.any();
+        let person = if is_person { tape.any() } else { Box::<GalEntry>::default() };
+        // A person of whom nothing is told reads as a mail of which nothing is told.
+        if *person == GalEntry::default() { Self::Mail(tape.any()) } else { Self::Person(person) }
     }
 }
 
@@ -196,10 +196,9 @@ arbitrary!(tape, search::Hit {
 
 impl Arbitrary for search::HitProperties {
     fn arbitrary(tape: &mut Tape<'_>) -> Self {
-        match tape.any::<Box<crate::item::gal::GalEntry>>() {
-            person if *person != Default::default() => Self::Person(person),
-            _ => Self::Item(tape.any()),
-        }
+        let is_person = tape.any();
+        let person = if is_person { tape.any() } else { Box::<GalEntry>::default() };
+        if *person == GalEntry::default() { Self::Item(tape.any()) } else { Self::Person(person) }
     }
 }
 
