@@ -6,4 +6,6 @@
 #[cfg(test)]
 mod facts;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod structure;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use activesync::autodiscover::{self, Action, ActionError, FrameworkError, MobileSync, Server};
 use activesync::check::any_response;
 use activesync::code_pages::PAGES;
 use activesync::command::folder_sync::FolderType;
@@ -9,6 +10,7 @@ use activesync::command::{CommandName, get_hierarchy};
 use activesync::types::{DateTime, ServerId};
 use activesync::{Document, ProtocolVersion};
 use conformance::shown;
+use quick_xml::events::Event;
 use wbxml::{Limits, Reader, Token};
 
 use crate::facts::rows;
@@ -71,6 +73,34 @@ impl Sight {
         }
     }
 
+    /// The same over XML, as Autodiscover has it.
+    fn look_at_xml(&mut self, xml: &str) {
+        let mut reader = quick_xml::Reader::from_str(xml);
+        let mut open: Vec<Open> = Vec::new();
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Start(tag) => {
+                    let name: &'static str = tag.local_name().as_ref().to_owned().leak();
+                    if let Some(parent) = open.last_mut() {
+                        *parent.counts.entry(name).or_default() += 1;
+                    }
+                    open.push(Open { name, counts: BTreeMap::new(), content: Vec::new() });
+                }
+                Event::End(_) => {
+                    let done = open.pop().unwrap();
+                    let parent = open.last().map_or("", |parent| parent.name);
+                    self.leave("Autodiscover", parent, done);
+                }
+                Event::Text(text) => {
+                    let Some(parent) = open.last_mut() else { continue };
+                    parent.content.extend(text.xml10_content().bytes());
+                }
+                Event::Eof => return,
+                _ => {}
+            }
+        }
+    }
+
     /// Takes note of an element that has ended.
     fn leave(&mut self, command: &'static str, parent: &'static str, done: Open) {
         let seen = self.seen.entry((command, parent, done.name)).or_default();
@@ -124,8 +154,32 @@ fn sight() -> Sight {
         }
     }
     sight.look(&hierarchy());
+    for answer in autodiscovered() {
+        sight.look_at_xml(&answer.encode());
+    }
     sight.count();
     sight
+}
+
+/// Answers of Autodiscover, with everything there is in them.
+fn autodiscovered() -> Vec<autodiscover::Response> {
+    let text = || Some("text".to_owned());
+    let act = |action| {
+        let settings = MobileSync::settings("Anat Kerry", "anat@contoso.example", "https://x");
+        autodiscover::Response::MobileSync(MobileSync { action: Some(action), ..settings })
+    };
+    let server = Server { kind: text(), url: text(), name: text(), server_data: text() };
+    let error =
+        ActionError { status: Some(2), message: text(), debug_data: text(), error_code: Some(1) };
+    let bare = MobileSync { culture: None, action: None, ..MobileSync::default() };
+    vec![
+        act(Action::Settings(vec![server, Server::default()])),
+        act(Action::Redirect("anat@fabrikam.example".to_owned())),
+        act(Action::Error(error)),
+        act(Action::Error(ActionError::default())),
+        autodiscover::Response::MobileSync(bare),
+        autodiscover::Response::Error(FrameworkError::new(601, "Provider is not available")),
+    ]
 }
 
 /// The answer of 12.1 that has no request to choose it by.
@@ -158,11 +212,15 @@ fn holds(sight: &Sight, command: &str, row: &[String; 6]) -> Option<bool> {
         return if seen.is_empty() { None } else { Some(seen.len() == listed.len()) };
     }
     let places = sight.places(command, element, within);
+    if kind == "child" {
+        return child_holds(&places, value);
+    }
     if places.is_empty() {
         return None;
     }
     Some(places.iter().all(|seen| match kind.as_str() {
         "children" => seen.children.iter().all(|child| listed.contains(child)),
+        "haschildren" => listed.iter().all(|child| seen.children.contains(child)),
         "leaf" => seen.children.is_empty(),
         "type" => {
             seen.texts.iter().all(|text| is_of(value, text))
@@ -173,16 +231,31 @@ fn holds(sight: &Sight, command: &str, row: &[String; 6]) -> Option<bool> {
     }))
 }
 
+/// Whether an element stands at most once in its parent, or once where it is required, and is of its type, if that is said.
+fn child_holds(places: &[&Seen], value: &str) -> Option<bool> {
+    let (need, kind) = value.split_once(':').unwrap();
+    let often = if need == "required" { "1-1" } else { "0-1" };
+    let is_so = |seen: &&Seen| {
+        is_so_often(often, seen)
+            && (kind.is_empty() || seen.texts.iter().all(|text| is_of(kind, text)))
+            && (kind.is_empty() || kind == "container" || seen.children.is_empty())
+    };
+    if places.is_empty() { None } else { Some(places.iter().all(is_so)) }
+}
+
 fn is_of(value: &str, text: &[u8]) -> bool {
+    if let Some(value) = value.strip_suffix("orempty") {
+        return text.is_empty() || is_of(value, text);
+    }
     let text = std::str::from_utf8(text);
     let number = |max: i64| text.is_ok_and(|text| text.parse::<i64>().is_ok_and(|n| n <= max));
     match value {
         "container" => text == Ok(""),
         "none" => text == Ok(""),
-        "byte" => true,
+        "byte" | "byte array" => true,
         "compact" => text.is_ok_and(|text| text.len() == 16 && DateTime::parse(text).is_ok()),
         "string" | "uri" => text.is_ok(),
-        "integer" | "unsigned" => number(i64::from(u32::MAX)),
+        "integer" | "unsigned" | "unsignedint" => number(i64::from(u32::MAX)),
         "unsignedbyte" => number(i64::from(u16::MAX)),
         "boolean" => matches!(text, Ok("" | "0" | "1")),
         "datetime" => text.is_ok_and(|text| text.len() == 24 && DateTime::parse(text).is_ok()),
