@@ -27,8 +27,8 @@ use super::user::Password;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Steps are taken in the order given; the default is: sync show. What the device holds, its keys among it, is kept in a\n\
-    file for each account and device, so that one invocation goes on where the last one ended, as a phone does. A device\n\
+    after_help = "Steps are taken in the order given; the default is: sync show. What the device holds, its keys among it, is kept in \
+    a file for each account and device, so that one invocation goes on where the last one ended, as a phone does. A device \
     that is used for the first time is set up first. The password is not kept.\n\n\
     Examples:\n  retract phone mail.example.org --user ann --password-file pw\n  \
     retract phone 127.0.0.1:8443 --host localhost --insecure-certificate cert.pem --user ann --password-file pw sync watch --seconds 60\n  \

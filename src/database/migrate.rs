@@ -24,6 +24,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 7, name: "admin", sql: include_str!("migrations/0007_admin.sql") },
     Migration { number: 8, name: "moves", sql: include_str!("migrations/0008_moves.sql") },
     Migration { number: 9, name: "faded", sql: include_str!("migrations/0009_faded.sql") },
+    Migration { number: 10, name: "isolated", sql: include_str!("migrations/0010_isolated.sql") },
 ];
 
 #[derive(Clone, Copy)]

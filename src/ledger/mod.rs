@@ -19,6 +19,7 @@ pub mod device;
 mod exposure;
 pub mod hierarchy;
 pub mod holding;
+pub mod isolated;
 pub mod journal;
 pub mod moves;
 mod reconcile;

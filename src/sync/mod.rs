@@ -14,6 +14,7 @@
 //! turn: it is never taken for an empty folder. A turn costs what changed, not what the folder holds.
 
 #[doc(hidden)]
+mod again;
 pub mod check;
 mod error;
 mod hierarchy;

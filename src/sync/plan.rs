@@ -281,6 +281,19 @@ impl Planner {
         }
     }
 
+    /// Takes items that could not be shown before and that the position has gone past.
+    pub fn again(&mut self, items: &[Item], view: &View) {
+        for item in items {
+            let number = item.item.0;
+            let considered = (item.received.0, number)
+                >= (self.position.floor_received, self.position.floor_item);
+            let wanted = !view.fenced.contains(number) && !view.held.contains(number);
+            if self.room() > 0 && considered && wanted && self.seen.insert(number) {
+                self.plan.adds.push(item.clone());
+            }
+        }
+    }
+
     /// There is more in the store than was looked at.
     pub fn more(&mut self) {
         self.plan.more = true;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use roaring::RoaringBitmap;
 
+use super::again::Again;
 use super::plan::{Plan, Planner};
 use super::view::{Subject, look};
 use super::{Engine, SyncError, window};
@@ -55,6 +56,7 @@ pub struct Turn {
     next: Option<SyncKey>,
     due: Vec<ItemNumber>,
     own_deletes: RoaringBitmap,
+    again: Again,
     room_max: usize,
     stored: Stored,
     now: Timestamp,
@@ -184,6 +186,7 @@ impl Turn {
 
     /// An item could not be shown: it is left out, and not recorded as held. One that may be there goes.
     pub fn isolate(&mut self, item: ItemNumber) {
+        self.again.isolate(item);
         self.plan.isolate(item);
         if self.collection().perhaps_gone().contains(item.0) {
             self.plan.soft_deletes.push(item);
@@ -241,6 +244,7 @@ impl Engine {
         let job = move |tx: &Tx<'_>| {
             let mut standing = books.stand(tx, &who, id, claim)?;
             let due = retraction::due(tx, who.id, id, DUE_READ)?;
+            let again = Again::load(tx, Place { device: who.id, folder: id }, now)?;
             let due = still_due(due, standing.proof.as_ref());
             let asked = Asked::of(tx, &standing, &due)?;
             let collection = &mut standing.collection;
@@ -249,9 +253,9 @@ impl Engine {
                 options: collection.options.clone(),
                 last_asked: std::mem::replace(&mut collection.last_asked, now),
             };
-            Ok::<_, database::Error>((standing, due, asked, stored))
+            Ok::<_, database::Error>((standing, due, asked, again, stored))
         };
-        let (standing, due, asked, stored) = self.database.read(job).await?;
+        let (standing, due, asked, again, stored) = self.database.read(job).await?;
         match standing.verdict {
             Verdict::Regressed | Verdict::Ahead | Verdict::Forged => {
                 self.refused(device, folder, standing.verdict, now).await?;
@@ -265,6 +269,7 @@ impl Engine {
                 position: standing.collection.position,
                 due,
                 own_deletes: RoaringBitmap::new(),
+                again,
                 room_max: recall::deletes_max(asked.replays).unwrap_or(usize::MAX),
                 standing,
                 head,
@@ -284,9 +289,15 @@ impl Engine {
             turn.position = Position::start(turn.head);
             return Ok(());
         }
+        turn.again.begin(&*self.store, turn.folder.id).await?;
         let (collection, proof) = (&turn.standing.collection, turn.standing.proof.as_ref());
         let room = room.min(turn.room_max);
-        let asks = Asks { due: turn.due.clone(), own_deletes: turn.own_deletes.clone(), room };
+        let asks = Asks {
+            due: turn.due.clone(),
+            own_deletes: turn.own_deletes.clone(),
+            again: turn.again.due.clone(),
+            room,
+        };
         let planned = plan_from(self, turn.folder.mailbox, collection, proof, asks).await?;
         (turn.plan, turn.position) = planned;
         Ok(())
@@ -435,6 +446,7 @@ struct Work {
     replay: bool,
     proof: Option<Proof>,
     offer: Option<Offer>,
+    again: Again,
 }
 
 impl Work {
@@ -454,6 +466,7 @@ impl Work {
             replay: turn.is_replay(),
             proof: turn.standing.proof.clone(),
             offer,
+            again: turn.again.clone(),
         }
     }
 
@@ -489,6 +502,7 @@ impl Work {
         if let Some(offer) = &self.offer {
             put(tx, &mut collection, offer, now)?;
         }
+        self.again.write(tx, place, now)?;
         if collection.store(tx)? { Ok(()) } else { Err(Refused::Again) }
     }
 }
@@ -555,6 +569,8 @@ pub(super) struct Asks {
     pub(super) due: Vec<ItemNumber>,
     /// What the device deleted itself, in the request that is answered.
     pub(super) own_deletes: RoaringBitmap,
+    /// What could not be shown before.
+    pub(super) again: Vec<ItemNumber>,
     /// How many statements it may make.
     pub(super) room: usize,
 }
@@ -575,6 +591,7 @@ pub(super) async fn plan_from(
     let cutoff = window::cutoff(collection.filter, engine.clock.now());
     looker.age(&mut planner, cutoff).await?;
     looker.bring_back(&mut planner, cutoff).await?;
+    looker.again(&mut planner, &asks.again).await?;
     looker.backfill(&mut planner, cutoff).await?;
     Ok(planner.finish())
 }
@@ -648,6 +665,16 @@ impl Looker<'_> {
             let view = self.view(Subject::of_items(self.mailbox, self.collection, &items)).await?;
             planner.bring_back(&items, cutoff, &view);
         }
+        Ok(())
+    }
+
+    async fn again(&self, planner: &mut Planner, items: &[ItemNumber]) -> Result<(), SyncError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let items = self.engine.store.items(self.folder(), items).await?;
+        let view = self.view(Subject::of_items(self.mailbox, self.collection, &items)).await?;
+        planner.again(&items, &view);
         Ok(())
     }
 

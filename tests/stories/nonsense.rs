@@ -260,17 +260,57 @@ async fn not_even_http() {
 #[tokio::test]
 async fn a_mail_that_cannot_be_shown() {
     let (town, mut phone) = town_and_phone().await;
-    let bodies = &town.server.house.bodies;
-    let before = bodies.hashes().unwrap();
-    town.mail("broken").await;
-    // On its way in a mail may lie there twice for a moment: as it came, and as it is delivered.
-    for new in bodies.hashes().unwrap().into_iter().filter(|hash| !before.contains(hash)) {
-        bodies.remove(new).unwrap();
-    }
+    broken_mail(&town).await;
     all_is_well(&town, &mut phone).await;
     let order = town.recall("broken").await;
     town.until_state(order, "ann", retract::recall::State::Prevented).await;
 }
+
+/// A mail that could not be shown is tried again after a while, though nothing about it has changed in the folder; and an answer that is lost
+/// does not lose it again.
+#[tokio::test]
+async fn a_mail_that_can_be_shown_after_all() {
+    let town = Town::on_a_manual_clock().await;
+    town.mail("one").await;
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let kept = broken_mail(&town).await;
+    phone.catch_up().await;
+    assert_eq!(phone.subjects(), ["one"]);
+    // Still broken an hour later; whole again a day after that.
+    town.clock.advance(HOUR);
+    phone.catch_up().await;
+    assert_eq!(phone.subjects(), ["one"]);
+    let bodies = &town.server.house.bodies;
+    kept.iter().for_each(|octets| drop(bodies.put(octets).unwrap()));
+    town.clock.advance(HOUR);
+    assert!(phone.sync().await.is_none(), "not every hour");
+    town.clock.advance(24 * HOUR);
+    let lost = phone.lose_sync().await.unwrap();
+    assert_eq!(super::town::adds(&lost), ["broken"]);
+    phone.catch_up().await;
+    assert_eq!(phone.subjects(), ["broken", "one"]);
+    assert!(phone.sync().await.is_none(), "it is not shown again");
+}
+
+/// A mail comes in, and the disk loses its body; gives what was lost.
+async fn broken_mail(town: &Town) -> Vec<bytes::Bytes> {
+    let bodies = &town.server.house.bodies;
+    let before = bodies.hashes().unwrap();
+    town.mail("broken").await;
+    let mut lost = Vec::new();
+    loop {
+        // On its way in a mail may lie there twice for a moment, as it came and as it is delivered, and is held until it has arrived.
+        let now = bodies.hashes().unwrap();
+        let Some(new) = now.into_iter().find(|hash| !before.contains(hash)) else { return lost };
+        if let Ok(octets) = bodies.get(new) {
+            lost.push(octets);
+        }
+        bodies.remove(new).unwrap();
+        tokio::task::yield_now().await;
+    }
+}
+
+const HOUR: std::time::Duration = std::time::Duration::from_secs(60 * 60);
 
 /// Says something on a line of its own and closes that half; gives what comes back until the line ends.
 async fn spoken(town: &Town, first: &[u8], then: &[u8]) -> Vec<u8> {
