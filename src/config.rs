@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::recall::OnSend;
 use crate::secret::Secret;
 
 /// What environment variables of ours begin with.
@@ -205,6 +206,8 @@ pub struct Recall {
     pub brake_copies: u64,
     /// Above this share of all mailboxes, in percent, likewise.
     pub brake_mailboxes_percent: u8,
+    /// What becomes of a mail from a phone that answers a recalled message or carries it or a file of it.
+    pub on_send: OnSend,
 }
 
 impl Default for Recall {
@@ -215,6 +218,7 @@ impl Default for Recall {
             resync_after_replays: 0,
             brake_copies: 1_000,
             brake_mailboxes_percent: 1,
+            on_send: OnSend::Note,
         }
     }
 }

@@ -180,6 +180,7 @@ impl House {
             store: Arc::new(self.store.clone()),
             bells: self.bells.clone(),
             policies: self.policies.clone(),
+            outbox: self.outbox.clone(),
             base_url,
         }
     }
@@ -573,6 +574,7 @@ fn gateway_limits(config: &Config) -> GatewayLimits {
         heartbeat_s_max: push.heartbeat_s_max,
         ping_folders_max: push.folders_max,
         removals_coalesce: Duration::from_secs(u64::from(push.removals_coalesce_s)),
+        on_send: config.recall.on_send,
         ..GatewayLimits::default()
     }
 }

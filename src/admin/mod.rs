@@ -15,6 +15,7 @@ mod caller;
 mod devices;
 mod evidence;
 mod health;
+mod held;
 mod listen;
 mod orders;
 mod pages;
@@ -39,6 +40,7 @@ pub use tokens::{TokenView, sign_in_link};
 
 use crate::clock::Clock;
 use crate::database::{Bodies, Database};
+use crate::delivery::Outbox;
 use crate::directory::Directory;
 use crate::ids::UserId;
 use crate::mailbox::Mailbox;
@@ -65,6 +67,8 @@ pub struct State {
     pub bells: Bells,
     /// What devices must obey; carries out what is ordered of them.
     pub policies: Policies,
+    /// Mail on its way out, some of it held for review.
+    pub outbox: Outbox,
     /// Where browsers reach the pages, such as `http://127.0.0.1:8025`.
     pub base_url: String,
 }
@@ -103,6 +107,9 @@ fn operating() -> Router<State> {
         .route("/api/v1/orders/{id}/coverage", get(orders::coverage))
         .route("/api/v1/orders/{id}/events", get(orders::events))
         .route("/api/v1/orders/{id}/cancel", post(orders::cancel))
+        .route("/api/v1/held", get(held::list))
+        .route("/api/v1/held/{id}/release", post(held::release))
+        .route("/api/v1/held/{id}/refuse", post(held::refuse))
         .route("/api/v1/devices", get(devices::list))
         .route("/api/v1/devices/{id}", get(devices::show))
         .route("/api/v1/devices/{id}/wipe", post(devices::wipe).delete(devices::clear_wipe))

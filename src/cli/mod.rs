@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod demo;
 mod device;
+mod held;
 mod init;
 mod order;
 mod paper;
@@ -66,6 +67,9 @@ enum Command {
     Orders(order::ListArgs),
     /// Shows who let go of a recalled message, device by device.
     Coverage(order::CoverageArgs),
+    /// Mail that is held because it carries or answers a recalled message.
+    #[command(subcommand)]
+    Held(held::Command),
     /// What happened, provably.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -176,6 +180,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Cancel(args) => order::cancel(args, &gateway, &say).await,
             Command::Orders(args) => order::list(args, &gateway, &say).await,
             Command::Coverage(args) => order::coverage(args, &gateway, &say).await,
+            Command::Held(command) => held::run(command, &gateway, &say).await,
             Command::Audit(command) => audit::run(command, &gateway, &say).await,
             Command::Token(command) => token::run(command, &gateway, &say).await,
             Command::Link(args) => token::link(args, &gateway, &say).await,

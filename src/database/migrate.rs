@@ -25,6 +25,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 8, name: "moves", sql: include_str!("migrations/0008_moves.sql") },
     Migration { number: 9, name: "faded", sql: include_str!("migrations/0009_faded.sql") },
     Migration { number: 10, name: "isolated", sql: include_str!("migrations/0010_isolated.sql") },
+    Migration { number: 11, name: "withheld", sql: include_str!("migrations/0011_withheld.sql") },
 ];
 
 #[derive(Clone, Copy)]

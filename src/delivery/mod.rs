@@ -11,6 +11,7 @@
 //! - **A relayed mail is sent twice only if we cannot know:** the relay took it and its answer, or our commit, was lost. It has the
 //!   same Message-ID then, and is counted.
 //! - A phone that repeats a ClientId is told the first result for 14 days.
+//! - **What a recall withdrew** keeps its body and goes on its way again when the order is cancelled; nothing is offered again meanwhile.
 
 mod bounce;
 mod lines;
@@ -20,12 +21,14 @@ mod postman;
 mod relay;
 mod submit;
 mod tables;
+mod withheld;
 
 pub use lmtp::{Lmtp, LmtpSettings};
-pub use outbox::{Outbox, OutboxCounts, OutboxId, OutboxSettings, RecipientState, withdraw};
+pub use outbox::{Outbox, OutboxCounts, OutboxId, OutboxSettings, RecipientState};
 pub use postman::Postman;
 pub use relay::{Offer, Relay, RelaySettings, Security};
 pub use submit::{ClientKey, Submission, SubmitError, Submitted};
+pub use withheld::{HeldMail, Hold, resume, withdraw};
 
 /// The most recipients of one mail, in either direction.
 pub const RECIPIENTS_MAX: usize = 500;

@@ -6,11 +6,13 @@
 //!      └──────────┘
 //! ```
 //!
+//! A recall withdraws what waits (`withheld.rs`); its cancellation sends it on.
+//!
 //! `offered` is committed before the relay sees an octet. Found at the start, it means that the process died in between: the mail
 //! goes out again under the same Message-ID, and that is counted. Everything else happens exactly once.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,7 +25,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::database::{BodyHash, Error, Tx};
 use crate::directory;
 use crate::failpoint;
-use crate::ids::{IdentityId, UserId};
+use crate::ids::UserId;
 use crate::mailbox::MailboxError;
 use crate::mailbox::embedded::in_tx::release;
 use crate::mailbox::embedded::{Embedded, Holder, Kept};
@@ -89,6 +91,8 @@ struct Due {
     body: BodyHash,
     submitted_at: Timestamp,
     attempts: u32,
+    /// Somebody looked at it and said no.
+    is_refused: bool,
 }
 
 /// What one attempt came to for one recipient.
@@ -110,8 +114,9 @@ struct Settlement {
 impl Settlement {
     fn record(&self, tx: &Tx<'_>, store: &Embedded) -> Result<(), Error> {
         let (id, now) = (self.mail.id, self.now);
+        let is_withheld = tx.one(tables::IS_WITHHELD, params![id], |_| Ok(()))?.is_some();
         for outcome in &self.outcomes {
-            note_outcome(tx, id, outcome, now)?;
+            note_outcome(tx, id, outcome, is_withheld, now)?;
         }
         if tx.one(tables::IS_OPEN, params![id], |_| Ok(()))?.is_some() {
             tx.execute(tables::TRY_AGAIN, params![id, self.next, !self.is_more]).map(drop)
@@ -157,7 +162,9 @@ impl Outbox {
         if let Err(error) = self.recover().await {
             tracing::error!(%error, "the outbox could not be looked through");
         }
+        let mut resumed = WORK.subscribe();
         while !*stop.borrow() {
+            resumed.mark_unchanged();
             let pause = match self.run_due().await {
                 Ok(Some(next)) => next.since(self.clock().now()).min(PAUSE_MAX),
                 Ok(None) => PAUSE_MAX,
@@ -168,6 +175,7 @@ impl Outbox {
             };
             tokio::select! {
                 () = self.0.news.notified() => (),
+                _ = resumed.changed() => (),
                 () = tokio::time::sleep(pause) => (),
                 changed = stop.changed() => if changed.is_err() { return },
             }
@@ -189,8 +197,9 @@ impl Outbox {
     pub async fn run_due(&self) -> Result<Option<Timestamp>, MailboxError> {
         loop {
             let now = self.clock().now();
-            let limit = self.0.settings.at_once;
-            let job = move |tx: &Tx<'_>| tx.all(tables::DUE, params![now, limit], read_due);
+            let (limit, longest) = (self.0.settings.at_once, now.after(self.longest_wait()));
+            let job =
+                move |tx: &Tx<'_>| tx.all(tables::DUE, params![now, limit, longest], read_due);
             let due: Vec<Due> = self.store().database().read(job).await?;
             if due.is_empty() {
                 break;
@@ -241,7 +250,10 @@ impl Outbox {
         let Err(error) = self.attempt(mail).await else { return Ok(()) };
         tracing::error!(%error, mail = id, "a mail could not be sent");
         let next = self.clock().now().after(wait);
-        let job = move |tx: &Tx<'_>| tx.execute(tables::TRY_AGAIN, params![id, next, 1]);
+        let job = move |tx: &Tx<'_>| {
+            tx.execute(tables::TAKE_BACK_OFFERED, params![id])?;
+            tx.execute(tables::TRY_AGAIN, params![id, next, 1])
+        };
         let postponed: Result<usize, Error> = self.store().database().write(job).await;
         Ok(postponed.map(drop)?)
     }
@@ -256,6 +268,13 @@ impl Outbox {
             })
         };
         let open = self.store().database().read(open).await?;
+        if mail.is_refused {
+            let outcomes = open.into_iter().map(|(recipient, _)| Outcome {
+                recipient,
+                offer: Offer::Refused(NOT_LET_GO.to_owned()),
+            });
+            return self.settle(mail, outcomes.collect(), false, &raw).await;
+        }
         let mut outcomes = Vec::new();
         let mut abroad = Vec::new();
         for (recipient, local) in open {
@@ -412,6 +431,11 @@ impl Outbox {
         }
     }
 
+    /// No mail waits longer than this from one attempt to the next.
+    fn longest_wait(&self) -> Duration {
+        self.0.settings.waits.iter().copied().max().unwrap_or(PAUSE_MAX)
+    }
+
     fn wait(&self, attempts: u32) -> Duration {
         let waits = &self.0.settings.waits;
         let index =
@@ -435,35 +459,18 @@ impl Outbox {
     }
 }
 
-/// Takes a message back before it leaves: recipients who still wait will not get it. Gives how many; those being offered to the
-/// relay at this moment are not among them.
-pub fn withdraw(
-    tx: &Tx<'_>,
-    store: &Embedded,
-    identity: IdentityId,
-    now: Timestamp,
-) -> Result<usize, Error> {
-    let mails = tx.all(tables::UNDONE_BY_IDENTITY, params![identity], |row| {
-        Ok((row.get::<i64>(0)?, row.get::<BodyHash>(1)?))
-    })?;
-    let mut withdrawn = 0;
-    for (id, body) in mails {
-        withdrawn += tx.execute(tables::WITHDRAW, params![id, now])?;
-        if tx.one(tables::IS_OPEN, params![id], |_| Ok(()))?.is_none() {
-            finish(tx, store, id, body, now)?;
-        }
-    }
-    Ok(withdrawn)
-}
-
 /// Every recipient has a final state: the body is no longer needed here.
-fn finish(
+pub(super) fn finish(
     tx: &Tx<'_>,
     store: &Embedded,
     id: i64,
     body: BodyHash,
     now: Timestamp,
 ) -> Result<(), Error> {
+    // A cancelled order sends it after all.
+    if tx.execute(tables::PARK, params![id])? > 0 {
+        return Ok(());
+    }
     // A withdrawal may have been first.
     if tx.execute(tables::DONE, params![id, now])? > 0 {
         release(tx, store, body, Holder::Outbox)?;
@@ -471,12 +478,20 @@ fn finish(
     Ok(())
 }
 
-fn note_outcome(tx: &Tx<'_>, id: i64, outcome: &Outcome, now: Timestamp) -> Result<(), Error> {
+fn note_outcome(
+    tx: &Tx<'_>,
+    id: i64,
+    outcome: &Outcome,
+    is_withheld: bool,
+    now: Timestamp,
+) -> Result<(), Error> {
+    // A recall came while the relay was asked: there is no second time.
+    let again = if is_withheld { "withdrawn" } else { "waiting" };
     let (state, reply, twice) = match &outcome.offer {
         Offer::Taken(reply) => ("relayed", reply, 0),
-        Offer::Later(reply) => ("waiting", reply, 0),
+        Offer::Later(reply) => (again, reply, 0),
         Offer::Refused(reply) => ("failed", reply, 0),
-        Offer::Unknown(reply) => ("waiting", reply, 1),
+        Offer::Unknown(reply) => (again, reply, 1),
     };
     let row = params![id, &outcome.recipient, state, reply, twice, now];
     tx.execute(tables::SET_RECIPIENT, row).map(drop)
@@ -507,6 +522,7 @@ fn read_due(row: &crate::database::Row<'_>) -> Result<Due, Error> {
         body: row.get(3)?,
         submitted_at: row.get(5)?,
         attempts: row.get(6)?,
+        is_refused: row.get::<i64>(7)? == REFUSED,
     })
 }
 
@@ -516,6 +532,18 @@ impl fmt::Debug for Outbox {
     }
 }
 
+/// Tells whoever works an outbox off that a transaction has made something due.
+pub(super) fn work() {
+    WORK.send_modify(|count| *count = count.wrapping_add(1));
+}
+
+/// One bell for the whole process: a needless look does no harm.
+static WORK: LazyLock<watch::Sender<u64>> = LazyLock::new(|| watch::Sender::new(0));
+
+/// `held` of a mail that was looked at and refused.
+const REFUSED: i64 = 3;
+/// What its sender is told.
+const NOT_LET_GO: &str = "5.7.1 it carries a message that has been recalled";
 /// So that a clock that is set does not leave mail waiting for long.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(10);

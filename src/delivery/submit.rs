@@ -7,13 +7,13 @@ use bytes::Bytes;
 
 use super::lines::has_bare_line_end;
 use super::outbox::OutboxId;
-use super::{Outbox, RECIPIENTS_MAX, tables};
+use super::{Hold, Outbox, RECIPIENTS_MAX, tables};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::directory;
 use crate::failpoint;
 use crate::ids::{DeviceId, FolderId, ItemNumber, UserId};
-use crate::mailbox::embedded::in_tx::{self, hold};
+use crate::mailbox::embedded::in_tx;
 use crate::mailbox::embedded::{Body, Embedded, Holder};
 use crate::mailbox::{Arrival, FolderKind, MailboxError};
 use crate::message::{self, Identity};
@@ -42,6 +42,8 @@ pub struct Submission {
     pub recipients: Vec<String>,
     /// Does a copy go to Sent Items?
     pub save_in_sent: bool,
+    /// Does it wait for somebody to look at it first?
+    pub hold: Option<Hold>,
 }
 
 /// What became of a submission.
@@ -86,6 +88,14 @@ impl ClientKey {
 }
 
 impl Outbox {
+    /// Whether a request of this name was accepted before, so that it is told the same whatever has happened since.
+    pub async fn knows(&self, user: UserId, client: ClientKey) -> Result<bool, MailboxError> {
+        let now = self.clock().now();
+        let asked = move |tx: &Tx<'_>| earlier(tx, user, Some(&client), now);
+        let known: Result<_, Error> = self.store().database().read(asked).await;
+        Ok(known?.is_some())
+    }
+
     /// Accepts a mail: when this answers, it is on the disk and on its way, or it was already.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
         let recipients = distinct(&submission.recipients);
@@ -132,10 +142,13 @@ pub(super) fn submit_in(
     }
     let id = message::register(tx, identity)?;
     let (user, sender) = (submission.user, &submission.sender);
-    let row = params![user, sender, id, body.hash, body.size, now];
+    let hold = submission.hold.as_ref();
+    let held = if hold.is_some() { FOR_REVIEW } else { 0 };
+    let (order, why) = (hold.map(|hold| hold.order.0), hold.map(|hold| hold.why));
+    let row = params![user, sender, id, body.hash, body.size, now, held, order, why];
     let outbox: Option<i64> = tx.one(tables::INSERT_OUTBOX, row, |row| row.get(0))?;
     let outbox = outbox.ok_or_else(|| MailboxError::Ours("an outbox row without id".to_owned()))?;
-    hold(tx, body.hash, Holder::Outbox)?;
+    in_tx::hold(tx, body.hash, Holder::Outbox)?;
     for recipient in &submission.recipients {
         let local = directory::resolve(tx, recipient)?.map(|user| user.id);
         tx.execute(tables::INSERT_RECIPIENT, params![outbox, recipient, local, now])?;
@@ -196,5 +209,7 @@ fn days(days: u64) -> Duration {
     Duration::from_secs(days * 24 * 60 * 60)
 }
 
+/// `held` of a mail that waits for somebody to look at it.
+const FOR_REVIEW: i64 = 2;
 /// Old results removed for each new one: more than come in.
 const FORGET_ROWS: usize = 8;

@@ -14,18 +14,20 @@ pub(super) const FORGET_RESULTS: &str = "DELETE FROM client_results \
     FROM client_results WHERE until <= ?1 ORDER BY until LIMIT ?2)";
 
 pub(super) const INSERT_OUTBOX: &str = "INSERT INTO outbox \
-    (user_id, sender, identity_id, body_hash, size, submitted_at, next_try_at) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) RETURNING id";
+    (user_id, sender, identity_id, body_hash, size, submitted_at, next_try_at, held, held_order, held_why) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, CASE WHEN ?7 = 0 THEN ?6 END, ?7, ?8, ?9) RETURNING id";
 
 pub(super) const INSERT_RECIPIENT: &str = "INSERT INTO outbox_recipients \
     (outbox_id, recipient, local_user, state, changed_at) VALUES (?1, ?2, ?3, 'waiting', ?4) \
     ON CONFLICT (outbox_id, recipient) DO NOTHING";
 
-pub(super) const DUE: &str = "SELECT id, user_id, sender, body_hash, size, submitted_at, attempts \
-    FROM outbox WHERE next_try_at IS NOT NULL AND next_try_at <= ?1 ORDER BY next_try_at, id LIMIT ?2";
+/// A mail whose next try lies further ahead than any wait was put off by a clock that has been set back since.
+pub(super) const DUE: &str = "SELECT id, user_id, sender, body_hash, size, submitted_at, attempts, held \
+    FROM outbox WHERE next_try_at IS NOT NULL AND held IN (0, 3) AND (next_try_at <= ?1 OR next_try_at > ?3) \
+    ORDER BY next_try_at, id LIMIT ?2";
 
 pub(super) const NEXT_DUE: &str = "SELECT next_try_at FROM outbox WHERE next_try_at IS NOT NULL \
-    ORDER BY next_try_at, id LIMIT 1";
+    AND held IN (0, 3) ORDER BY next_try_at, id LIMIT 1";
 
 pub(super) const OPEN_RECIPIENTS: &str = "SELECT recipient, local_user FROM outbox_recipients \
     WHERE outbox_id = ?1 AND state IN ('waiting', 'offered') ORDER BY recipient";
@@ -38,14 +40,44 @@ pub(super) const SET_OFFERED: &str = "UPDATE outbox_recipients SET state = 'offe
     maybe_twice = maybe_twice + CASE WHEN state = 'offered' THEN 1 ELSE 0 END \
     WHERE outbox_id = ?1 AND recipient = ?2 AND state IN ('waiting', 'offered')";
 
-pub(super) const RECOVER_OFFERED: &str = "UPDATE outbox_recipients \
-    SET state = 'waiting', maybe_twice = maybe_twice + 1, changed_at = ?1 WHERE state = 'offered'";
+/// What a recall took back meanwhile is not offered again.
+pub(super) const RECOVER_OFFERED: &str = "UPDATE outbox_recipients SET maybe_twice = maybe_twice + 1, changed_at = ?1, \
+    state = CASE WHEN EXISTS (SELECT 1 FROM outbox WHERE id = outbox_id AND held = 1) THEN 'withdrawn' ELSE 'waiting' END \
+    WHERE state = 'offered'";
 
 pub(super) const TRY_AGAIN: &str =
     "UPDATE outbox SET next_try_at = ?2, attempts = attempts + ?3 WHERE id = ?1";
 
 pub(super) const DONE: &str = "UPDATE outbox SET next_try_at = NULL, done_at = ?2 \
     WHERE id = ?1 AND next_try_at IS NOT NULL";
+
+/// Withdrawn by a recall: neither due nor done.
+pub(super) const PARK: &str = "UPDATE outbox SET next_try_at = NULL WHERE id = ?1 AND held = 1 \
+    AND EXISTS (SELECT 1 FROM outbox_recipients WHERE outbox_id = ?1 AND state = 'withdrawn')";
+
+pub(super) const IS_WITHHELD: &str = "SELECT 1 FROM outbox WHERE id = ?1 AND held = 1";
+
+pub(super) const WITHHOLD: &str = "UPDATE outbox SET held = 1 WHERE id = ?1";
+
+/// After an attempt that ended in an error of ours: the relay may have had it, and a recall took it back meanwhile.
+pub(super) const TAKE_BACK_OFFERED: &str = "UPDATE outbox_recipients SET state = 'withdrawn', maybe_twice = maybe_twice + 1 \
+    WHERE outbox_id = ?1 AND state = 'offered' AND EXISTS (SELECT 1 FROM outbox WHERE id = ?1 AND held = 1)";
+
+pub(super) const WAIT_AGAIN: &str = "UPDATE outbox_recipients SET state = 'waiting', changed_at = ?2 WHERE state = 'withdrawn' \
+    AND outbox_id IN (SELECT id FROM outbox WHERE identity_id = ?1 AND held = 1)";
+
+/// Patience begins anew with the second start.
+pub(super) const RESUME: &str = "UPDATE outbox SET held = 0, next_try_at = ?2, submitted_at = ?2, attempts = 0 \
+    WHERE identity_id = ?1 AND held = 1";
+
+pub(super) const HELD: &str = "SELECT id, sender, submitted_at, held_order, held_why, size FROM outbox \
+    WHERE held = 2 ORDER BY id LIMIT ?1";
+
+pub(super) const RELEASE_HELD: &str =
+    "UPDATE outbox SET held = 0, next_try_at = ?2, submitted_at = ?2 WHERE id = ?1 AND held = 2";
+
+pub(super) const REFUSE_HELD: &str =
+    "UPDATE outbox SET held = 3, next_try_at = ?2 WHERE id = ?1 AND held = 2";
 
 pub(super) const OLD_DONE: &str =
     "SELECT id FROM outbox WHERE done_at IS NOT NULL AND done_at < ?1 ORDER BY done_at LIMIT ?2";
@@ -55,7 +87,7 @@ pub(super) const DELETE_RECIPIENTS: &str = "DELETE FROM outbox_recipients WHERE 
 pub(super) const DELETE_OUTBOX: &str = "DELETE FROM outbox WHERE id = ?1";
 
 pub(super) const UNDONE_BY_IDENTITY: &str = "SELECT id, body_hash FROM outbox \
-    WHERE identity_id = ?1 AND next_try_at IS NOT NULL ORDER BY id";
+    WHERE identity_id = ?1 AND done_at IS NULL ORDER BY id";
 
 pub(super) const WITHDRAW: &str = "UPDATE outbox_recipients SET state = 'withdrawn', changed_at = ?2 \
     WHERE outbox_id = ?1 AND state = 'waiting'";
@@ -63,7 +95,8 @@ pub(super) const WITHDRAW: &str = "UPDATE outbox_recipients SET state = 'withdra
 pub(super) const IS_OPEN: &str = "SELECT 1 FROM outbox_recipients \
     WHERE outbox_id = ?1 AND state IN ('waiting', 'offered') LIMIT 1";
 
-pub(super) const COUNT_OPEN: &str = "SELECT COUNT(*) FROM outbox WHERE next_try_at IS NOT NULL";
+pub(super) const COUNT_OPEN: &str =
+    "SELECT COUNT(*) FROM outbox WHERE next_try_at IS NOT NULL AND held <> 1";
 
 pub(super) const COUNT_TWICE: &str =
     "SELECT COALESCE(SUM(maybe_twice), 0) FROM outbox_recipients WHERE maybe_twice > 0";

@@ -29,6 +29,7 @@ use crate::ids::{DeviceId, MailboxId, UserId};
 use crate::ledger::{self, Device};
 use crate::policy::Policies;
 use crate::push::{Bells, Ring};
+use crate::recall::{Likeness, OnSend};
 use crate::sync::Engine;
 
 /// The versions we announce and serve.
@@ -79,6 +80,8 @@ pub struct GatewayLimits {
     pub removals_coalesce: Duration,
     /// How often a device may be nudged for the proof of a recall in an hour; 0 never.
     pub nudges_per_hour_max: usize,
+    /// What becomes of a mail that carries or answers a recalled message.
+    pub on_send: OnSend,
     /// What the password prompt says.
     pub realm: String,
 }
@@ -93,6 +96,7 @@ impl Default for GatewayLimits {
             answer_bytes_max: 4 * 1024 * 1024,
             removals_coalesce: Duration::from_secs(10),
             nudges_per_hour_max: 4,
+            on_send: OnSend::Note,
             realm: "mail".to_owned(),
         }
     }
@@ -165,6 +169,8 @@ pub struct Submission {
     pub message_id: String,
     /// Whether a copy goes to Sent Items.
     pub save_in_sent: bool,
+    /// Whether it waits until somebody has looked at it.
+    pub hold: Option<Likeness>,
 }
 
 /// Why mail was not taken.
@@ -185,6 +191,14 @@ pub enum NotSubmitted {
 pub trait Outgoing: Send + Sync + 'static {
     /// Takes a mail.
     fn submit(&self, mail: Submission) -> BoxFuture<'_, Result<(), NotSubmitted>>;
+
+    /// Whether a mail of this name was taken from the device before.
+    fn knows(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        client_id: &str,
+    ) -> BoxFuture<'_, Result<bool, NotSubmitted>>;
 }
 
 /// The gateway. Cheap to clone.

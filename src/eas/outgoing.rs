@@ -5,6 +5,7 @@ use super::gateway::{NotSubmitted, Outgoing, Submission};
 use crate::database::Tx;
 use crate::delivery::{self, ClientKey, Outbox, SubmitError};
 use crate::directory;
+use crate::ids::{DeviceId, UserId};
 use crate::mailbox::MailboxError;
 
 impl Outgoing for Outbox {
@@ -23,6 +24,9 @@ impl Outgoing for Outbox {
                 raw: mail.raw,
                 recipients: mail.recipients,
                 save_in_sent: mail.save_in_sent,
+                hold: mail
+                    .hold
+                    .map(|like| delivery::Hold { order: like.order, why: like.sign.text() }),
             };
             match Outbox::submit(self, submission).await {
                 Ok(_) => Ok(()),
@@ -30,6 +34,19 @@ impl Outgoing for Outbox {
                 Err(SubmitError::Mailbox(error)) => Err(NotSubmitted::Ours(error.to_string())),
                 Err(refused) => Err(NotSubmitted::Refused(refused.to_string())),
             }
+        })
+    }
+
+    fn knows(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        client_id: &str,
+    ) -> BoxFuture<'_, Result<bool, NotSubmitted>> {
+        let key = ClientKey::new(device, client_id);
+        Box::pin(async move {
+            let known = Outbox::knows(self, user, key).await;
+            known.map_err(|error| NotSubmitted::Ours(error.to_string()))
         })
     }
 }

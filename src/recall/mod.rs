@@ -24,6 +24,7 @@ mod coverage;
 mod dry_run;
 mod enforce;
 pub mod gate;
+mod likeness;
 mod order;
 mod outside;
 mod reason;
@@ -46,6 +47,7 @@ pub use coverage::{
 };
 pub use dry_run::{DRY_RUN_ROWS_MAX, DryDevice, DryRecipient, DryRun};
 pub use enforce::{Policy, Situation, Step, deletes_max, may_nudge, next_step, silent_after};
+pub use likeness::{Carries, Likeness, OnSend, Sign, resembles};
 pub use order::{Actor, OrderRefused, OrderRequest, SecondPerson, normal_message_id};
 pub use reason::ReasonCode;
 pub use run::SWEEP_PERIOD;

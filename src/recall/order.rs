@@ -228,6 +228,7 @@ pub(super) fn cancel(
     tables::delete_standing(tx, id, &order.message_id)?;
     tables::lift_pairs(tx, id)?;
     let copies = retraction::tables::cancel_copies(tx, id, now)?;
+    send_after_all(tx, id, now)?;
     let event = Event::new("order.cancelled").id("order", id).id("copies", copies);
     audit::note(tx, now, &event.personal("by", by.name()))?;
     failpoint!("recall.cancel_written");
@@ -240,6 +241,21 @@ pub(super) fn cancel(
         board.lift(lifted);
         super::work();
     });
+    Ok(())
+}
+
+/// What the order kept from leaving goes on its way, unless another order names it too.
+fn send_after_all(tx: &Tx<'_>, id: OrderId, now: Timestamp) -> Result<(), Error> {
+    for identity in tables::identities(tx, id)? {
+        if tables::is_recalled(tx, identity)? {
+            continue;
+        }
+        let resumed = delivery::resume(tx, identity, now)?;
+        if resumed > 0 {
+            let event = Event::new("order.resumed_outgoing").id("order", id);
+            audit::note(tx, now, &event.id("identity", identity).id("recipients", resumed))?;
+        }
+    }
     Ok(())
 }
 

@@ -1,14 +1,14 @@
-//! Recipients this gateway does not serve: read from the message's own header, counted in every report, never a success.
+//! What is learnt from a recalled message itself: the recipients this gateway does not serve, counted in every report and never a
+//! success, and the files by which it is known when somebody sends them on.
 //!
-//! The header is all there is to go by once a message has left; the sender's copy is read first, since only it names blind copies.
+//! Recipients come from the outbox, where the message left through it (blind copies too), and from the header.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
 use super::cover::mailbox_of;
-use super::tables;
-use super::{Recall, RecallError};
+use super::{Recall, RecallError, likeness, tables};
 use crate::audit::{self, Event};
 use crate::database::{BodyHash, Error, Tx};
 use crate::ids::{FolderId, IdentityId, ItemNumber, OrderId};
@@ -27,8 +27,9 @@ impl Recall {
     pub(super) async fn list_outside(&self) -> Result<(), RecallError> {
         for order in self.db.read(tables::orders_unlisted).await? {
             let identities = self.db.read(move |tx| tables::identities(tx, order)).await?;
+            let files = self.files_of(&identities).await?;
             let addresses = self.outside_of(identities).await?;
-            self.write_outside(order, addresses).await?;
+            self.write_outside(order, addresses, files).await?;
         }
         Ok(())
     }
@@ -40,12 +41,30 @@ impl Recall {
     ) -> Result<Vec<String>, RecallError> {
         let mut outside = BTreeSet::new();
         for identity in identities {
-            let Some(raw) = self.octets(identity).await? else { continue };
-            let named = recipients(raw);
+            let mut named = self.db.read(move |tx| tables::sent_to(tx, identity)).await?;
+            if let Some(raw) = self.octets(identity).await? {
+                named.extend(recipients(raw));
+            }
             let foreign = self.db.read(move |tx| not_served(tx, named)).await?;
             outside.extend(foreign);
         }
         Ok(outside.into_iter().take(OUTSIDE_MAX).collect())
+    }
+
+    /// The files by which each of these messages is known.
+    async fn files_of(
+        &self,
+        identities: &[IdentityId],
+    ) -> Result<Vec<(IdentityId, [u8; 32])>, RecallError> {
+        let mut files = Vec::new();
+        for &identity in identities {
+            let Some(raw) = self.octets(identity).await? else { continue };
+            // Many megabytes, perhaps: not on a thread that phones wait for.
+            let hashed = tokio::task::spawn_blocking(move || likeness::files_of(raw)).await;
+            let hashes = hashed.unwrap_or_default();
+            files.extend(hashes.into_iter().map(|hash| (identity, hash)));
+        }
+        Ok(files)
     }
 
     async fn octets(&self, identity: IdentityId) -> Result<Option<Bytes>, RecallError> {
@@ -68,11 +87,15 @@ impl Recall {
         &self,
         order: OrderId,
         addresses: Vec<String>,
+        files: Vec<(IdentityId, [u8; 32])>,
     ) -> Result<(), RecallError> {
         let clock = self.clock.clone();
         self.db
             .write_first(move |tx| {
                 let now = clock.now();
+                for (identity, hash) in &files {
+                    tables::insert_file(tx, *identity, hash)?;
+                }
                 for address in &addresses {
                     if tables::insert_outside(tx, order, address, now)? {
                         let event = Event::new("order.outside").id("order", order);

@@ -3,6 +3,8 @@
 //!
 //! [`fenced`] and `standing_for` are asked for every item that leaves: each is one look-up in a primary key.
 
+use std::collections::BTreeSet;
+
 use crate::clock::Timestamp;
 use crate::database::{BodyHash, Error, Row, Tx};
 use crate::ids::{CollectionNumber, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
@@ -141,6 +143,30 @@ pub(super) fn identities(tx: &Tx<'_>, order: OrderId) -> Result<Vec<IdentityId>,
     tx.all(IDENTITIES, params![order, IDENTITIES_MAX], |row| row.get(0))
 }
 
+/// The messages that had this file, of those that were ever recalled.
+pub(super) fn with_file(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<Vec<IdentityId>, Error> {
+    tx.all(WITH_FILE, params![hash, IDENTITIES_MAX], |row| row.get(0))
+}
+
+/// Keeps by which files a recalled message is known.
+pub(super) fn insert_file(tx: &Tx<'_>, identity: IdentityId, hash: &[u8; 32]) -> Result<(), Error> {
+    tx.execute(INSERT_FILE, params![hash, identity]).map(drop)
+}
+
+/// The open orders over a message, but those that leave it in this mailbox because it is the sender's own.
+pub(super) fn open_orders_over(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+    mailbox: MailboxId,
+) -> Result<Vec<OrderId>, Error> {
+    tx.all(OPEN_ORDERS_OVER, params![identity, mailbox, STANDING_MAX], |row| row.get(0))
+}
+
+/// Whether any open order names the message.
+pub(super) fn is_recalled(tx: &Tx<'_>, identity: IdentityId) -> Result<bool, Error> {
+    Ok(tx.one(IS_RECALLED, params![identity], |_| Ok(()))?.is_some())
+}
+
 pub(super) fn insert_standing(tx: &Tx<'_>, order: &OrderRow, id: OrderId) -> Result<(), Error> {
     let from = order.from_address.as_deref();
     tx.execute(INSERT_STANDING, params![&order.message_id, id, from, order.stands_until]).map(drop)
@@ -271,6 +297,12 @@ pub(super) fn set_listed(tx: &Tx<'_>, order: OrderId) -> Result<(), Error> {
 /// The order met a message it has not read the recipients of.
 pub(super) fn set_unlisted(tx: &Tx<'_>, order: OrderId) -> Result<(), Error> {
     tx.execute(SET_UNLISTED, params![order]).map(drop)
+}
+
+/// The envelope recipients of a message that left through the outbox, in lower case.
+pub(super) fn sent_to(tx: &Tx<'_>, identity: IdentityId) -> Result<BTreeSet<String>, Error> {
+    let to = tx.all(SENT_TO, params![identity, COPIES_MAX], |row| row.get::<String>(0))?;
+    Ok(to.into_iter().map(|address| address.to_lowercase()).collect())
 }
 
 /// How many mailboxes this installation has.
@@ -488,6 +520,15 @@ const INSERT_IDENTITY: &str = "INSERT INTO order_identities (order_id, identity_
     ON CONFLICT (order_id, identity_id) DO NOTHING";
 const IDENTITIES: &str =
     "SELECT identity_id FROM order_identities WHERE order_id = ?1 ORDER BY identity_id LIMIT ?2";
+const WITH_FILE: &str = "SELECT identity_id FROM recalled_files WHERE hash = ?1 LIMIT ?2";
+const INSERT_FILE: &str = "INSERT INTO recalled_files (hash, identity_id) VALUES (?1, ?2) \
+    ON CONFLICT (hash, identity_id) DO NOTHING";
+const OPEN_ORDERS_OVER: &str = "SELECT orders.id FROM order_identities \
+    JOIN orders ON orders.id = order_identities.order_id WHERE order_identities.identity_id = ?1 AND orders.state = 1 \
+    AND (orders.include_sender = 1 OR orders.sender_mailbox IS NULL OR orders.sender_mailbox <> ?2) \
+    ORDER BY orders.id LIMIT ?3";
+const IS_RECALLED: &str = "SELECT 1 FROM order_identities JOIN orders ON orders.id = order_identities.order_id \
+    WHERE order_identities.identity_id = ?1 AND orders.state = 1 LIMIT 1";
 const INSERT_STANDING: &str = "INSERT INTO standing (message_id, order_id, from_address, stands_until) VALUES (?1, ?2, ?3, ?4)";
 const DELETE_STANDING: &str = "DELETE FROM standing WHERE message_id = ?1 AND order_id = ?2";
 
@@ -540,6 +581,9 @@ const SEALED_MAILBOXES: &str =
 const UNSEAL: &str = "UPDATE vault SET restored_at = ?3, restored_folder = ?4, restored_item = ?5 \
     WHERE folder_id = ?1 AND item = ?2 AND restored_at IS NULL";
 const VAULT_COUNTS: &str = "SELECT COUNT(*), COUNT(restored_at) FROM vault WHERE order_id = ?1";
+/// Of the outbox's tables: to whom a message was sent.
+const SENT_TO: &str = "SELECT DISTINCT recipient FROM outbox_recipients WHERE outbox_id IN \
+    (SELECT id FROM outbox WHERE identity_id = ?1) LIMIT ?2";
 /// Of the store's tables: how large the installation is, and when a message first arrived.
 const MAILBOXES: &str = "SELECT COUNT(*) FROM mailboxes";
 const DELIVERED_AT: &str =

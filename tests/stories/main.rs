@@ -18,6 +18,7 @@ mod no_more_than_asked;
 mod nonsense;
 mod post;
 mod put_back;
+mod sent_on;
 mod state_from_a_backup;
 mod taken_back;
 mod town;

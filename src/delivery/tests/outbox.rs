@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::relay::{FakeRelay, Manners};
 use super::*;
+use crate::clock::Timestamp;
 use crate::database::Error;
 use crate::delivery::tables;
-use crate::ids::DeviceId;
+use crate::ids::{DeviceId, IdentityId};
 use crate::message::Identity;
 use crate::params;
 use crate::secret::Secret;
@@ -40,6 +41,7 @@ fn submission(id: &str, recipients: &[&str]) -> Submission {
         raw: mail(id),
         recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
         save_in_sent: true,
+        hold: None,
     }
 }
 
@@ -265,6 +267,74 @@ async fn a_mail_taken_back_in_time_does_not_leave() {
     assert!(rig.relay.saw().is_empty() && inbox(&rig.house, BOB).await.is_empty());
     assert_eq!(rig.states(id).await, ["bob@a.example withdrawn", "eve@x.example withdrawn"]);
     assert_eq!(rig.bodies(), 1, "the copy in Sent Items");
+}
+
+/// Runs in a transaction with the identity of the mail `m`.
+async fn about_m<T: Send + 'static>(
+    rig: &Rig,
+    job: impl Fn(&crate::database::Tx<'_>, IdentityId, Timestamp) -> Result<T, Error> + Send + 'static,
+) -> T {
+    let (database, now) = (rig.house.store.database().clone(), rig.house.clock.now());
+    let done = database.write(move |tx| {
+        let identity = crate::message::registered(tx, &Identity::of_raw(&mail("m")))?;
+        job(tx, identity.expect("it is known since it was submitted"), now)
+    });
+    done.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_mail_taken_back_leaves_after_all_when_the_order_is_cancelled() {
+    let rig = rig().await;
+    let unsaved =
+        Submission { save_in_sent: false, ..submission("m", &["eve@x.example", "bob@a.example"]) };
+    let id = rig.outbox.submit(unsaved).await.unwrap().outbox;
+    let store = rig.house.store.clone();
+    about_m(&rig, move |tx, identity, now| withdraw(tx, &store, identity, now)).await;
+    rig.later(40 * DAY).await;
+    assert!(rig.relay.saw().is_empty());
+    assert_eq!(about_m(&rig, resume).await, 2);
+    rig.outbox.run_due().await.unwrap();
+    assert_eq!(rig.states(id).await, ["bob@a.example delivered", "eve@x.example relayed"]);
+    assert_eq!(rig.relay.saw().len(), 1);
+    assert_eq!(about_m(&rig, resume).await, 0, "once");
+    assert_eq!(rig.bodies(), 1, "Bob's copy");
+}
+
+/// The relay was asked when the recall came, and said "not now": that was the last time.
+#[tokio::test]
+async fn a_mail_taken_back_while_it_was_offered_is_not_offered_again() {
+    let rig = rig().await;
+    rig.relay.behaves(Manners { to_mail: Some("451 4.7.1 greylisted"), ..Manners::default() });
+    let id = rig.sends("m", &["eve@x.example"]).await;
+    let offered = |tx: &crate::database::Tx<'_>, _, _| {
+        tx.execute("UPDATE outbox_recipients SET state = 'offered'", params![]).map(drop)
+    };
+    about_m(&rig, offered).await;
+    let store = rig.house.store.clone();
+    let taken = about_m(&rig, move |tx, identity, now| withdraw(tx, &store, identity, now)).await;
+    assert_eq!(taken, 0, "it may have left");
+    rig.relay.behaves(Manners::default());
+    rig.outbox.recover().await.unwrap();
+    rig.later(DAY).await;
+    assert_eq!(rig.states(id).await, ["eve@x.example withdrawn"]);
+    assert!(rig.relay.saw().is_empty());
+    assert_eq!(rig.outbox.states(id).await.unwrap()[0].maybe_twice, 1, "and nobody knows");
+}
+
+/// The clock was a month ahead when the mail was put off, and has been set right.
+#[tokio::test]
+async fn a_mail_does_not_wait_for_a_clock_that_was_ahead() {
+    let rig = rig().await;
+    rig.relay.behaves(Manners { to_mail: Some("451 4.7.1 greylisted"), ..Manners::default() });
+    let id = rig.sends("m", &["eve@x.example"]).await;
+    let ahead = |tx: &crate::database::Tx<'_>, _, now: Timestamp| {
+        let sql = "UPDATE outbox SET next_try_at = ?1, submitted_at = ?1";
+        tx.execute(sql, params![now.after(30 * DAY)]).map(drop)
+    };
+    about_m(&rig, ahead).await;
+    rig.relay.behaves(Manners::default());
+    rig.outbox.run_due().await.unwrap();
+    assert_eq!(rig.states(id).await, ["eve@x.example relayed"]);
 }
 
 #[tokio::test]

@@ -10,18 +10,11 @@ use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::gateway::{NotSubmitted, Submission};
 use crate::eas::status::Refusal;
-use crate::ids::{IdentityId, OrderId};
 use crate::mailbox::MailboxError;
+use crate::message::Message;
 use crate::message::compose::{Sender, Unsendable, prepare};
-use crate::message::{self, Identity, Message};
-use crate::recall;
+use crate::recall::{self, Carries, Likeness, OnSend};
 
-/// Message-IDs of References and In-Reply-To that are looked up at most.
-const REFERENCES_MAX: usize = 50;
-/// Attached messages that are looked up at most.
-const ATTACHED_MAX: usize = 20;
-/// Identities of one Message-ID that are looked up at most.
-const IDENTITIES_MAX: usize = 20;
 /// The template that restricts nothing ([MS-ASRM] 2.2.2.18).
 const NO_RESTRICTION: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -106,7 +99,18 @@ async fn hand_over(
         Ok(ready) => ready,
         Err(why) => return Ok(Err(NotSent::Unsendable(why))),
     };
-    note_what_is_recalled(ask, ready.raw.clone()).await?;
+    let mut against = Vec::new();
+    if !was_taken(ask, &name).await? {
+        against = against_orders(ask, ready.raw.clone()).await?;
+    }
+    let hold = match ask.desk.limits.on_send {
+        OnSend::Refuse if !against.is_empty() => {
+            // [MS-ASCMD] 2.2.2: MailSubmissionFailed.
+            return Ok(Err(NotSent::NotTaken(common::MAIL_SUBMISSION_FAILED)));
+        }
+        OnSend::Hold => against.first().copied(),
+        OnSend::Note | OnSend::Refuse => None,
+    };
     let submission = Submission {
         user: ask.user.id,
         device: ask.device.id,
@@ -115,6 +119,7 @@ async fn hand_over(
         recipients: ready.recipients,
         message_id: ready.message_id,
         save_in_sent,
+        hold,
     };
     match outgoing.submit(submission).await {
         Ok(()) => Ok(Ok(())),
@@ -143,70 +148,38 @@ fn unsendable(ask: &Ask, why: &Unsendable) -> Status {
     }
 }
 
-/// Notes in the audit that a mail refers to, or carries, a message that an order covers: after a refused forward some apps send
-/// the same text as a new mail.
-async fn note_what_is_recalled(ask: &Ask, raw: Bytes) -> Result<(), Refusal> {
-    let Ok(message) = Message::parse(raw) else { return Ok(()) };
-    let references: Vec<String> = message
-        .in_reply_to()
-        .into_iter()
-        .chain(message.references())
-        .take(REFERENCES_MAX)
-        .collect();
-    let attached: Vec<Identity> = message
-        .attachments()
-        .iter()
-        .filter(|file| file.content_type.eq_ignore_ascii_case("message/rfc822"))
-        .take(ATTACHED_MAX)
-        .filter_map(|file| message.attachment_bytes(file.index))
-        .map(|octets| Identity::of_raw(&octets))
-        .collect();
-    if references.is_empty() && attached.is_empty() {
-        return Ok(());
+/// The open orders that a mail runs against, each noted in the audit: it answers a recalled message, or carries it or a file of it.
+/// After a refused forward some apps send the same as a new mail.
+async fn against_orders(ask: &Ask, raw: Bytes) -> Result<Vec<Likeness>, Refusal> {
+    let database = &ask.desk.engine.database;
+    if !database.read(recall::any_fence).await? {
+        return Ok(Vec::new());
     }
+    let reading = ask.desk.shaper.work(raw, |raw| Ok(Carries::of(&Message::parse(raw)?)));
+    let Ok(carries) = reading.await else { return Ok(Vec::new()) };
     let (mailbox, device, now) = (ask.device.mailbox, ask.device.id, ask.desk.engine.clock.now());
-    let orders = ask
-        .desk
-        .engine
-        .database
-        .read(move |tx: &Tx<'_>| {
-            let mut orders: Vec<OrderId> = Vec::new();
-            for identity in identities(tx, &references, &attached)? {
-                if let Some(order) = recall::covers(tx, identity, mailbox, now)? {
-                    orders.push(order);
-                }
-            }
-            orders.sort_unstable();
-            orders.dedup();
-            Ok::<_, database::Error>(orders)
-        })
-        .await?;
-    if orders.is_empty() {
-        return Ok(());
+    let look = move |tx: &Tx<'_>| recall::resembles(tx, &carries, mailbox, now);
+    let likenesses = database.read(look).await?;
+    if likenesses.is_empty() {
+        return Ok(likenesses);
     }
+    let found = likenesses.clone();
     let job = move |tx: &Tx<'_>| {
-        for order in &orders {
+        for Likeness { order, sign } in &found {
             let event = Event::new("mail.refers_to_recalled").id("order", *order);
-            audit::note(tx, now, &event.id("device", device))?;
+            audit::note(tx, now, &event.id("device", device).text("sign", sign.text()))?;
         }
         Ok::<_, database::Error>(())
     };
-    Ok(ask.desk.engine.database.write(job).await?)
+    database.write(job).await?;
+    Ok(likenesses)
 }
 
-fn identities(
-    tx: &Tx<'_>,
-    references: &[String],
-    attached: &[Identity],
-) -> Result<Vec<IdentityId>, database::Error> {
-    let mut found = Vec::new();
-    for message_id in references {
-        found.extend(message::with_message_id(tx, message_id, IDENTITIES_MAX)?);
-    }
-    for identity in attached {
-        found.extend(message::registered(tx, identity)?);
-    }
-    Ok(found)
+/// Whether a mail of this name was taken from the device before: then it is told the same, whatever has happened since.
+pub(in crate::eas) async fn was_taken(ask: &Ask, name: &str) -> Result<bool, Refusal> {
+    let Some(outgoing) = &ask.desk.outgoing else { return Ok(false) };
+    let known = outgoing.knows(ask.user.id, ask.device.id, name).await;
+    known.map_err(|error| Refusal::Mailbox(MailboxError::Down(error.to_string())))
 }
 
 /// What a reply to, or a forward of, a recalled message answers ([MS-ASCMD] 2.2.2, MessageReplyNotAllowed): never 150 and never an

@@ -4,7 +4,7 @@ use activesync::command::smart_forward::Request;
 use activesync::status::common;
 
 use super::mail;
-use super::smart_reply::{Original, Smart, Verb};
+use super::smart_reply::{Original, Smart, Verb, as_before};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
 use crate::eas::status::Refusal;
@@ -12,6 +12,10 @@ use crate::eas::status::Refusal;
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let request: Request = ask.decode()?;
+    as_before(ask, &request.client_id, forward(ask, &request).await).await
+}
+
+async fn forward(ask: &Ask, request: &Request) -> Result<Outcome, Refusal> {
     let source = Original::find(ask, &request.source).await?;
     // Forwardees are for appointments, of which there are none here.
     if request.is_contradictory() {

@@ -10,7 +10,7 @@ use super::mail;
 use crate::audit::{self, Event};
 use crate::database::Tx;
 use crate::eas::dispatch::Ask;
-use crate::eas::endpoint::Outcome;
+use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, ItemNumber, ServerId};
 use crate::ledger::{Exposure, Place, holding};
@@ -21,6 +21,24 @@ use crate::message::{Address, Message};
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let request: Request = ask.decode()?;
+    as_before(ask, &request.client_id, reply(ask, &request).await).await
+}
+
+/// A phone that repeats a request whose mail was taken is told so, whatever has become of the source since.
+pub(super) async fn as_before(
+    ask: &Ask,
+    client_id: &ClientId,
+    outcome: Result<Outcome, Refusal>,
+) -> Result<Outcome, Refusal> {
+    match outcome {
+        Err(Refusal::Status(_)) if mail::was_taken(ask, client_id.as_str()).await? => {
+            Ok(Answer::empty(http::StatusCode::OK).into())
+        }
+        outcome => outcome,
+    }
+}
+
+async fn reply(ask: &Ask, request: &Request) -> Result<Outcome, Refusal> {
     let source = Original::find(ask, &request.source).await?;
     mail::check_letter(request.account_id.as_deref(), request.template_id.as_deref())?;
     let smart = Smart {
