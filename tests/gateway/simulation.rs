@@ -14,7 +14,6 @@ pub(crate) mod two_devices;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::{Duration, Instant};
 
 use world::World;
 
@@ -25,10 +24,12 @@ const SEEDS: u64 = 16;
 
 #[test]
 fn the_whole_gateway_keeps_its_promises() {
+    use std::time;
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let first = number("RETRACT_SIM_SEED").unwrap_or(1);
-    let minutes = number("RETRACT_SIM_MINUTES").map(|minutes| Duration::from_secs(60 * minutes));
-    let (begun, mut seed) = (Instant::now(), first);
+    let minutes =
+        number("RETRACT_SIM_MINUTES").map(|minutes| time::Duration::from_secs(60 * minutes));
+    let (begun, mut seed) = (time::Instant::now(), first);
     loop {
         run(seed, STEPS);
         seed += 1;
