@@ -16,10 +16,11 @@ features_of() { [ "$1" = gateway ] || echo --no-default-features; }
 
 sanitizer_of() { if [ "$1" = gateway ]; then echo none; else echo address; fi; }
 
-# The folders of its seeds; the mails of the tests are the named ones of `mime`.
+# The folders of its seeds. The mails of the tests are the named ones of `mime`; the two request targets take the same inputs.
 seeds_of() {
   case $1 in
     mime) printf '%s\n' tests/data/mail fuzz/seeds/mime ;;
+    request_decode) printf '%s\n' fuzz/seeds/request_decode fuzz/seeds/request_round_trip ;;
     *) echo "fuzz/seeds/$1" ;;
   esac
 }

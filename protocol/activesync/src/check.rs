@@ -219,6 +219,7 @@ mod tests {
     #[test]
     fn seeds_of_request_decode() {
         replay("request_decode", request_decode);
+        replay("request_round_trip", request_decode);
     }
 
     #[test]
