@@ -6,6 +6,7 @@ use activesync::command::folder_sync::FolderType;
 use activesync::command::{folder_create, folder_delete, folder_update, get_item_estimate};
 use activesync::status;
 use activesync::types::{CollectionId, ServerId, SyncKey};
+use conformance::conforms;
 
 use super::house::*;
 use crate::mailbox::{FolderKind, Mailbox};
@@ -31,6 +32,7 @@ async fn key_zero_tells_all_folders_and_the_versions_and_keeps_the_collections()
     let header = |name: &str| seen.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &v[..]);
     assert_eq!(header("x-ms-rp"), Some("14.0,14.1,16.0,16.1"));
     assert!(header("ms-asprotocolcommands").unwrap().contains("Ping"));
+    conforms!("MS-ASHTTP_R1104", "MS-ASHTTP_R1202");
     house.mail("two").await;
     assert_eq!(adds(&house.sync_one(inbox(key.as_str())).await), ["two"]);
 }
@@ -50,9 +52,11 @@ async fn later_only_differences_are_told() {
     let third = house.folder_sync(key.as_str()).await;
     let changes = third.changes.unwrap();
     assert_eq!((changes.adds.len(), &changes.adds[0].display_name[..]), (1, "Projects"));
+    conforms!("MS-ASHTTP_R491", "MS-ASCMD_R4074");
     // Lost: told again.
     assert_eq!(house.folder_sync(key.as_str()).await.changes.unwrap().adds.len(), 1);
     assert_eq!(house.folder_sync("9.rubbish").await.status, status::folder_sync::INVALID_SYNC_KEY);
+    conforms!("MS-ASCMD_R4083", "MS-ASCMD_R4068");
 }
 
 #[tokio::test]
@@ -66,6 +70,7 @@ async fn a_folder_is_made_renamed_and_deleted_once_and_not_reported_back() {
     assert_eq!(house.folder_sync(key.as_str()).await.changes.unwrap().count(), 0);
     let taken = create(&house, &key, "Projects").await;
     assert_eq!(taken.status, status::folder_create::NAME_EXISTS);
+    conforms!("MS-ASCMD_R4013", "MS-ASHTTP_R493");
     let request = folder_update::Request {
         sync_key: key,
         server_id: id.clone(),
@@ -79,6 +84,7 @@ async fn a_folder_is_made_renamed_and_deleted_once_and_not_reported_back() {
     let gone: folder_delete::Response =
         house.send(CommandName::FolderDelete, request.encode(V)).await.read();
     assert_eq!(gone.status, status::folder_delete::SUCCESS);
+    conforms!("MS-ASCMD_R4045", "MS-ASHTTP_R496", "MS-ASHTTP_R431");
     let again: folder_delete::Response =
         house.send(CommandName::FolderDelete, request.encode(V)).await.read();
     assert_eq!(again, gone);
@@ -95,6 +101,7 @@ async fn standard_folders_stay() {
     let answer: folder_delete::Response =
         house.send(CommandName::FolderDelete, request.encode(V)).await.read();
     assert_eq!(answer.status, status::folder_delete::SPECIAL_FOLDER);
+    conforms!("MS-ASCMD_R4046", "MS-ASCMD_R4047", "MS-ASCMD_R4040");
 }
 
 #[tokio::test]
@@ -143,6 +150,7 @@ async fn an_estimate_agrees_with_the_next_sync_and_moves_nothing() {
         (first.status.0, first.collection.and_then(|c| c.estimate))
     };
     assert_eq!(estimate("0", INBOX, Vec::new()).await, (3, None));
+    conforms!("MS-ASCMD_R4139", "MS-ASCMD_R4130");
     let key = house.begin().await;
     assert_eq!(estimate(key.as_str(), INBOX, Vec::new()).await, (1, Some(1)));
     assert_eq!(estimate("5.rubbish", INBOX, Vec::new()).await, (4, None));

@@ -5,6 +5,7 @@ use activesync::command::CommandName;
 use activesync::command::move_items::{Move, Request, Response};
 use activesync::command::sync::{ClientCommand, Collection, Delete};
 use activesync::types::{CollectionId, ServerId, SyncKey};
+use conformance::conforms;
 
 use super::house::*;
 use crate::ids::ItemNumber;
@@ -37,6 +38,7 @@ async fn a_repeated_move_has_the_same_answer() {
     let first = moves(&house, vec![way(item, trash.number)]).await;
     assert_eq!(first[0].0, 3);
     assert!(first[0].1.is_some());
+    conforms!("MS-ASCMD_R4217", "MS-ASHTTP_R499");
     assert_eq!(moves(&house, vec![way(item, trash.number)]).await, first);
     // Even once the source has caught up.
     let (key, _) = house.catch_up(key).await;
@@ -53,6 +55,7 @@ async fn what_cannot_be_moved_says_why() {
     let missing = ItemNumber(item.0 + 1);
     let said = moves(&house, vec![way(item, INBOX), way(item, 999), way(missing, trash)]).await;
     assert_eq!(said, [(4, None), (2, None), (1, None)]);
+    conforms!("MS-ASCMD_R4219", "MS-ASCMD_R4212", "MS-ASCMD_R4208", "MS-ASCMD_R4201");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use activesync::command::item_operations::{
 use activesync::item::body::{BodyPreference, BodyType};
 use activesync::types::{CollectionId, FileReference, LongId, RangeText, ServerId};
 use activesync::{Document, code_pages, multipart};
+use conformance::conforms;
 
 use super::house::*;
 use crate::ids::ItemNumber;
@@ -110,6 +111,7 @@ async fn an_attachment_is_fetched_whole_and_in_ranges() {
     let seen = fetches(&house, wishes).await;
     let said: Vec<u16> = seen.iter().map(status).collect();
     assert_eq!(said, [1, 1, 1, 8, 15, 15]);
+    conforms!("MS-ASCMD_R4153", "MS-ASCMD_R4160", "MS-ASCMD_R4166");
     assert_eq!(data(&seen[0]), b"0123456789");
     let whole = &seen[0].properties.as_ref().unwrap().file;
     assert!(whole.range.is_none() && whole.total.is_none(), "nobody asked for a range");
@@ -176,6 +178,7 @@ async fn odd_fetches_fail_alone() {
     let elsewhere = Fetch { store: Some("Attic".into()), ..item(number) };
     let seen = fetches(&house, vec![both, elsewhere, item(ItemNumber(99)), item(number)]).await;
     assert_eq!(seen.iter().map(status).collect::<Vec<_>>(), [2, 9, 6, 1]);
+    conforms!("MS-ASCMD_R4154", "MS-ASCMD_R4161");
     assert_eq!(seen[2].server_id.as_ref().unwrap().as_str(), "1:99", "what it was about");
 }
 

@@ -7,6 +7,7 @@ use activesync::command::CommandName;
 use activesync::command::ping::{Folder, Request, Response};
 use activesync::status::ping as status;
 use activesync::types::{ClassName, CollectionId};
+use conformance::conforms;
 
 use super::house::*;
 use crate::eas::{ConnectionId, GatewayLimits};
@@ -31,10 +32,12 @@ async fn what_is_missing_is_taken_from_the_ping_before() {
     let house = House::new().await;
     let nothing: Response = house.send(CommandName::Ping, Vec::new()).await.read();
     assert_eq!(nothing.status, status::MISSING_PARAMETERS);
+    conforms!("MS-ASCMD_R4240", "MS-ASCMD_R4228");
     house.wait(CommandName::Ping, body()).await;
     house.wait(CommandName::Ping, Vec::new()).await;
     let only_time = Request { heartbeat_s: Some(600), folders: None };
     house.wait(CommandName::Ping, only_time.encode(V)).await;
+    conforms!("MS-ASCMD_R4241");
 }
 
 #[tokio::test]
@@ -43,12 +46,16 @@ async fn bounds_are_told() {
         House::with(GatewayLimits { ping_folders_max: 2, ..GatewayLimits::default() }).await;
     let short = ping(&house, Request { heartbeat_s: Some(5), ..watching(&[INBOX]) }).await;
     assert_eq!((short.status, short.heartbeat_s), (status::BAD_INTERVAL, Some(60)));
+    conforms!("MS-ASCMD_R5837");
     let long = ping(&house, Request { heartbeat_s: Some(9999), ..watching(&[INBOX]) }).await;
     assert_eq!((long.status, long.heartbeat_s), (status::BAD_INTERVAL, Some(3540)));
+    conforms!("MS-ASCMD_R4249");
     let many = ping(&house, watching(&["1", "2", "3"])).await;
     assert_eq!((many.status, many.folders_max), (status::TOO_MANY_FOLDERS, Some(2)));
+    conforms!("MS-ASCMD_R4254");
     assert_eq!(ping(&house, watching(&["1", "1"])).await.status, status::SYNTAX_ERROR);
     assert_eq!(ping(&house, watching(&["4711"])).await.status, status::FOLDER_SYNC_REQUIRED);
+    conforms!("MS-ASCMD_R4257", "MS-ASCMD_R4258");
 }
 
 #[tokio::test]
@@ -59,6 +66,7 @@ async fn mail_that_came_before_the_ping_or_during_it_ends_it() {
     let at_once: Response = house.send(CommandName::Ping, body()).await.read();
     assert_eq!(at_once.status, status::CHANGES);
     assert_eq!(at_once.folders[0].as_str(), INBOX);
+    conforms!("MS-ASCMD_R4235", "MS-ASCMD_R4236", "MS-ASHTTP_R504");
     house.catch_up(key).await;
     let waiting = house.wait(CommandName::Ping, body()).await;
     let answer = tokio::spawn(ends(waiting));

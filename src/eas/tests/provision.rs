@@ -5,6 +5,7 @@ use activesync::command::provision::{POLICY_TYPE_WBXML, PolicyRequest, Request, 
 use activesync::command::settings::{self, DeviceInformation, Property};
 use activesync::status::provision as status;
 use activesync::{Document, ProtocolVersion};
+use conformance::conforms;
 
 use super::house::*;
 
@@ -30,6 +31,7 @@ async fn from_14_1_on_a_phone_says_what_it_is_before_it_gets_a_policy() {
         let house = House::new().await;
         let silent = provision(&house, version, &asks(None)).await;
         assert_eq!(silent.status, status::DEVICE_INFORMATION_REQUIRED, "{version}");
+        conforms!("MS-ASCMD_R4954");
         assert!(silent.policy.is_none());
         let described = provision(&house, version, &asks(Some(a_phone()))).await;
         assert_eq!(described.status, status::SUCCESS);

@@ -4,6 +4,7 @@ use activesync::command::{CommandName, send_mail, smart_forward, smart_reply};
 use activesync::status::Status;
 use activesync::types::{ClientId, CollectionId, LongId, ServerId};
 use activesync::{Document, ProtocolVersion};
+use conformance::conforms;
 use smart_reply::{Source, SourceItem};
 
 use super::house::*;
@@ -102,12 +103,16 @@ async fn a_mail_is_sent_once_however_often_it_is_asked_for() {
 async fn what_cannot_be_sent_has_its_status() {
     let house = House::new().await;
     assert_eq!(send(&house, &mail("1", "no header")).await, Some(107));
+    conforms!("MS-ASCMD_R4826", "MS-ASCMD_R4380");
     assert_eq!(send(&house, &mail("2", "Subject: x\n\nhi\n")).await, Some(119));
+    conforms!("MS-ASCMD_R4853");
     assert_eq!(send(&house, &mail("3", "To: Jane\n\nhi\n")).await, Some(183));
     let account = send_mail::Request { account_id: Some("9".into()), ..mail("4", NEW) };
     assert_eq!(send(&house, &account).await, Some(166));
+    conforms!("MS-ASCMD_R4956", "MS-ASCMD_R724");
     let template = send_mail::Request { template_id: Some("t".into()), ..mail("5", NEW) };
     assert_eq!(send(&house, &template).await, Some(168));
+    conforms!("MS-ASCMD_R4960");
     assert!(house.lying_in(FolderKind::SentItems).await.is_empty());
 }
 
@@ -122,12 +127,14 @@ async fn a_reply_quotes_and_a_forward_carries_the_original() {
     assert!(house.exposure(folder, item).await.contains(Exposure::ACTED));
     let sent = house.lying_in(FolderKind::SentItems).await;
     assert!(sent[0].contains("> The body of one."), "{}", sent[0]);
+    conforms!("MS-ASHTTP_R489");
     assert!(sent[0].contains("In-Reply-To: <one@b.example>"));
     assert_eq!(house.audited("mail.acted").await, 1);
     let request = forward("f", source(item));
     assert_eq!(status(&house, CommandName::SmartForward, &request).await, None);
     assert_eq!(house.store.items(folder, &[item]).await.unwrap()[0].verb, 3);
     assert!(house.lying_in(FolderKind::SentItems).await[1].contains("The body of one."));
+    conforms!("MS-ASHTTP_R488");
     let all = smart_reply::Request {
         mime: b"To: bob@b.example, eve@b.example\nSubject: x\n\nhi\n".to_vec(),
         replace_mime: true,
@@ -144,15 +151,18 @@ async fn a_missing_original_is_150_and_an_impossible_one_106() {
     let item = house.mail("one").await;
     let gone = reply("1", source(ItemNumber(item.0 + 1)));
     assert_eq!(status(&house, CommandName::SmartReply, &gone).await, Some(150));
+    conforms!("MS-ASCMD_R4930");
     let odd = SourceItem::Found(LongId::new("x").unwrap());
     let odd = forward("2", Source { item: odd, instance_id: None });
     assert_eq!(status(&house, CommandName::SmartForward, &odd).await, Some(106));
+    conforms!("MS-ASCMD_R4823");
     let found = SourceItem::Found(LongId::new(format!("{INBOX}:{item}")).unwrap());
     let found = forward("3", Source { item: found, instance_id: None });
     assert_eq!(status(&house, CommandName::SmartForward, &found).await, None);
     let series =
         Source { instance_id: Some(activesync::types::DateTime::from_ms(0)), ..source(item) };
     assert_eq!(status(&house, CommandName::SmartReply, &reply("4", series)).await, Some(146));
+    conforms!("MS-ASCMD_R4919");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use activesync::command::CommandName;
 use activesync::command::sync::Response;
 use activesync::status::common;
+use conformance::conforms;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 
@@ -20,6 +21,7 @@ async fn a_stranger_is_asked_for_a_password_before_anything_else() {
         let seen = house.give(request).await;
         assert_eq!(seen.status, StatusCode::UNAUTHORIZED);
         assert!(seen.headers.iter().any(|(name, _)| name == "www-authenticate"));
+        conforms!("MS-ASHTTP_R178");
     }
 }
 
@@ -31,7 +33,15 @@ async fn options_say_exactly_what_is_served() {
     let seen = house.give(request).await;
     let header = |name: &str| seen.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &v[..]);
     assert_eq!(header("ms-asprotocolversions"), Some("14.0,14.1,16.0,16.1"));
+    conforms!(
+        "MS-ASHTTP_R238",
+        "MS-ASHTTP_R460",
+        "MS-ASHTTP_R461",
+        "MS-ASHTTP_R1201",
+        "MS-ASHTTP_R12011"
+    );
     assert!(header("ms-asprotocolcommands").unwrap().starts_with("Sync,"));
+    conforms!("MS-ASHTTP_R1107", "MS-ASHTTP_R244", "MS-ASHTTP_R450");
 }
 
 #[tokio::test]
@@ -44,6 +54,7 @@ async fn versions_and_commands_we_do_not_serve_are_refused_before_the_body() {
     let mut request = house.incoming(CommandName::Sync, "16.1", Vec::new());
     request.query = "Cmd=Nonsense&DeviceId=a&DeviceType=b".to_owned();
     assert_eq!(house.give(request).await.status.as_u16(), 501);
+    conforms!("MS-ASHTTP_R186");
     let find = house.incoming(CommandName::ValidateCert, "16.1", Vec::new());
     assert_eq!(house.give(find).await.status.as_u16(), 501);
 }
@@ -55,6 +66,7 @@ async fn bodies_that_are_none_are_told_so_in_the_commands_own_root() {
         house.send(CommandName::Sync, body.to_vec()).await.read::<Response>().status
     };
     assert_eq!(said(b"\x03\x01\x6a\x00\x45\x5c").await, Some(common::INVALID_WBXML));
+    conforms!("MS-ASCMD_R4815");
     let mut wrong = house.incoming(CommandName::Sync, "16.1", b"<Sync/>".to_vec());
     wrong.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
     let seen = house.give(wrong).await;
@@ -62,6 +74,7 @@ async fn bodies_that_are_none_are_told_so_in_the_commands_own_root() {
     let empty = house.send(CommandName::FolderSync, Vec::new()).await;
     let status = empty.read::<activesync::command::folder_sync::Response>().status;
     assert_eq!(status, common::INVALID_CONTENT);
+    conforms!("MS-ASCMD_R4811");
 }
 
 #[tokio::test]

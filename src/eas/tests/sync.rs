@@ -8,6 +8,7 @@ use activesync::command::sync::{ClientCommand, Options, Request, Response};
 use activesync::item::body::{BodyPreference, BodyType};
 use activesync::status::sync as status;
 use activesync::types::{CollectionId, ServerId};
+use conformance::conforms;
 
 use super::house::*;
 
@@ -160,6 +161,7 @@ async fn keys_that_lead_nowhere_are_told_so_on_the_collection() {
     house.sync_one(inbox(newer.as_str())).await;
     let old = house.sync_one(inbox(key.as_str())).await;
     assert_eq!(old.status, status::INVALID_SYNC_KEY, "the proven branch has left it behind");
+    conforms!("MS-ASCMD_R4425", "MS-ASCMD_R4417");
 }
 
 #[tokio::test]
@@ -168,6 +170,7 @@ async fn the_first_key_takes_no_changes_and_no_commands() {
     let mut insisting = inbox("0");
     insisting.get_changes = Some(true);
     assert_eq!(house.sync_one(insisting).await.status, status::PROTOCOL_ERROR);
+    conforms!("MS-ASCMD_R5779");
     let mut commanding = inbox("0");
     commanding.commands = vec![ClientCommand::Fetch(ServerId::new("1:1").unwrap())];
     let answer = house.sync_one(commanding).await;
@@ -185,6 +188,7 @@ async fn no_collection_that_exists_asks_for_the_folders() {
     };
     let response = house.sync(just(gone("4711"))).await;
     assert_eq!(response.status, Some(status::FOLDER_HIERARCHY_CHANGED));
+    conforms!("MS-ASCMD_R4453", "MS-ASCMD_R4415");
     let both = Request { collections: vec![gone("4711"), inbox("0")], ..Request::default() };
     let response = house.sync(both).await;
     assert_eq!((response.status, response.collections.len()), (None, 1));
@@ -206,8 +210,10 @@ async fn an_empty_sync_repeats_the_last_and_is_no_testimony() {
     let house = House::new().await;
     let nothing_known: Response = house.send(CommandName::Sync, Vec::new()).await.read();
     assert_eq!(nothing_known.status, Some(status::INCOMPLETE_REQUEST));
+    conforms!("MS-ASCMD_R4456");
     let (key, _) = house.catch_up(house.begin().await).await;
     assert!(house.send(CommandName::Sync, Vec::new()).await.body.is_empty());
+    conforms!("MS-ASHTTP_R482");
     house.mail("one").await;
     let answer: Response = house.send(CommandName::Sync, Vec::new()).await.read();
     assert_eq!(adds(&answer.collections[0]), ["one"], "nothing was in flight: it goes on");
@@ -250,9 +256,11 @@ async fn waits_beyond_the_bounds_are_refused_with_the_nearest() {
     let response = house.sync(asked).await;
     assert_eq!(response.status, Some(status::INVALID_WAIT_OR_HEARTBEAT));
     assert_eq!(response.limit, Some(3540));
+    conforms!("MS-ASCMD_R4460", "MS-ASCMD_R5780");
     let both =
         Request { wait_min: Some(5), heartbeat_interval_s: Some(300), ..just(inbox(key.as_str())) };
     assert_eq!(house.sync(both).await.status, Some(status::PROTOCOL_ERROR));
+    conforms!("MS-ASCMD_R5778");
 }
 
 async fn hanging(house: &House) -> (activesync::types::SyncKey, Box<dyn crate::eas::Waiting>) {

@@ -7,6 +7,7 @@ use activesync::item::body::{Body, BodyType, Content};
 use activesync::item::email::Email;
 use activesync::status::sync as status;
 use activesync::types::{ClientId, CollectionId, ServerId, SyncKey};
+use conformance::conforms;
 
 use super::house::*;
 use crate::mailbox::{FolderKind, Mailbox};
@@ -85,6 +86,7 @@ async fn a_change_of_what_is_gone_or_recalled_finds_nothing() {
         statuses,
         [(ReplyTo::Change, gone), (ReplyTo::Change, gone), (ReplyTo::Fetch, gone)]
     );
+    conforms!("MS-ASCMD_R4447", "MS-ASCMD_R5846", "MS-ASCMD_R4419");
 }
 
 #[tokio::test]
