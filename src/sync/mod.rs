@@ -16,8 +16,10 @@
 #[doc(hidden)]
 mod again;
 pub mod check;
+mod conflict;
 mod error;
 mod hierarchy;
+mod looker;
 mod moving;
 mod news;
 mod plan;
@@ -28,6 +30,7 @@ mod upload;
 mod view;
 pub mod window;
 
+pub use conflict::Wins;
 pub use error::SyncError;
 pub use hierarchy::{FolderChanges, FolderDone, FolderTask, FoldersTold};
 pub use moving::Moved;

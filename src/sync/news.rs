@@ -1,6 +1,6 @@
 //! Is there anything to fetch? What a Ping and a waiting Sync ask before they wait and after a bell rang.
 
-use super::turn::{Asks, plan_from};
+use super::looker::{Asks, plan_from};
 use super::{Engine, Plan, SyncError, window};
 use crate::database::Tx;
 use crate::ids::MailboxId;

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use roaring::RoaringBitmap;
 
-use super::{Engine, SyncError};
+use super::{Engine, SyncError, Wins};
 use crate::database::{self, Tx};
 use crate::ids::{FolderId, IdentityId, ItemNumber, MailboxId};
 use crate::ledger::holding::{self, Kind};
@@ -63,6 +63,8 @@ pub enum Uploaded {
     NoSuchItem,
     /// The store does not take it: Status 6.
     Refused,
+    /// Somebody else changed it, and the store's copy wins: Status 7. The next answers bring that copy.
+    Conflict,
 }
 
 impl Uploaded {
@@ -72,6 +74,7 @@ impl Uploaded {
             Uploaded::Added(item) => [&[1], &item.0.to_be_bytes()[..]].concat(),
             Uploaded::NoSuchItem => vec![2],
             Uploaded::Refused => vec![3],
+            Uploaded::Conflict => vec![4],
         }
     }
 
@@ -83,6 +86,7 @@ impl Uploaded {
             }
             [2] => Ok(Uploaded::NoSuchItem),
             [3] => Ok(Uploaded::Refused),
+            [4] => Ok(Uploaded::Conflict),
             _ => Err(database::Error::Corrupt("a row of uploads has an unknown result".to_owned())),
         }
     }
@@ -149,19 +153,24 @@ impl Engine {
         place: Place,
         parent: u64,
         upload: Upload,
+        wins: Wins,
     ) -> Result<Uploaded, SyncError> {
         let (print, now) = (upload.fingerprint(), self.clock.now());
         let intent =
             self.database.write(move |tx| uploads::intend(tx, place, parent, &print, now)).await;
-        if let Intent::Done(result) = intent.map_err(SyncError::State)? {
+        let intent = intent.map_err(SyncError::State)?;
+        if let Intent::Done(result) = intent {
             return Ok(Uploaded::decode(&result)?);
         }
+        // What an unfinished one has changed already is not somebody else's doing.
+        let may_conflict = wins == Wins::Store && intent == Intent::New;
         crate::failpoint!("upload.after_intent");
         let effect = match upload.item() {
             Some(item) if self.is_recalled(mailbox, place.folder, item).await? => {
                 self.heard_of(place, &upload, item).await?;
                 recalled(&upload)
             }
+            _ if may_conflict && self.conflicts(place, parent, &upload).await? => lost(&upload),
             _ => self.carry_out(place, parent, upload).await?,
         };
         crate::failpoint!("upload.after_store");
@@ -244,7 +253,7 @@ impl Engine {
     }
 
     /// How far the phone knows the folder's log, and whether the latest change of `item` at `seq` is its own.
-    async fn knows(
+    pub(super) async fn knows(
         &self,
         place: Place,
         parent: u64,
@@ -373,6 +382,22 @@ fn recalled(upload: &Upload) -> Effect {
         Upload::Delete { .. } => Effect::nothing(Uploaded::Done),
         _ => Effect::nothing(Uploaded::NoSuchItem),
     }
+}
+
+/// A change that lost a conflict. The phone shows what it sent until it is told otherwise, and that is what the books say.
+fn lost(upload: &Upload) -> Effect {
+    let believed = |item: ItemNumber, change: &StateChange| {
+        let flagged = change.flag.as_ref().map(Option::is_some);
+        Believes { item: item.0, read: change.read, flagged, new: None }
+    };
+    let believes = match upload {
+        Upload::Change { item, change } | Upload::ChangeDraft { item, change, .. } => {
+            Some(believed(*item, change))
+        }
+        Upload::Delete { .. } | Upload::AddDraft { .. } => None,
+    };
+    let echo = believes.map(|believes| (believes.item, None));
+    Effect { result: Uploaded::Conflict, echo, believes }
 }
 
 /// Writes down what the phone now believes of the item.

@@ -2,7 +2,9 @@
 
 use activesync::Document;
 use activesync::command::CommandName;
-use activesync::command::sync::{Add, Change, ClientCommand, Collection, Delete, ReplyTo};
+use activesync::command::sync::{
+    Add, Change, ClientCommand, Collection, Delete, Options, ReplyTo, ServerCommand,
+};
 use activesync::item::body::{Body, BodyType, Content};
 use activesync::item::email::Email;
 use activesync::status::sync as status;
@@ -10,7 +12,7 @@ use activesync::types::{ClientId, CollectionId, ServerId, SyncKey};
 use conformance::conforms;
 
 use super::house::*;
-use crate::mailbox::{FolderKind, Mailbox};
+use crate::mailbox::{FolderKind, Mailbox, StateChange};
 
 fn id(item: crate::ids::ItemNumber) -> ServerId {
     ServerId::new(format!("{INBOX}:{item}")).unwrap()
@@ -68,6 +70,42 @@ async fn a_delete_after_the_mail_was_moved_is_not_refused() {
     house.store.move_item(from, item, to.id).await.unwrap();
     let answer = house.sync_one(with(&key, vec![delete(item)])).await;
     assert_eq!((answer.status, answer.replies.len()), (status::SUCCESS, 0));
+}
+
+#[tokio::test]
+async fn a_mark_that_somebody_else_set_meanwhile_wins_unless_the_phone_asks_otherwise() {
+    for (conflict, wins) in [(None, true), (Some(1), true), (Some(0), false)] {
+        let house = House::new().await;
+        let item = house.mail("one").await;
+        let (key, _) = house.catch_up(house.begin().await).await;
+        let folder = house.inbox_folder().await;
+        let marked = StateChange { read: Some(true), ..StateChange::default() };
+        house.store.set_state(folder, item, marked).await.unwrap();
+        // The phone has not heard of it, and its user marks the mail unread again.
+        let options = vec![Options { conflict, ..Options::default() }];
+        let asked = Collection { options, ..with(&key, vec![read(item, false)]) };
+        for _ in 0..2 {
+            let answer = house.sync_one(asked.clone()).await;
+            let told: Vec<_> = answer.replies.iter().map(|r| (r.to, r.status)).collect();
+            let expected = if wins { vec![(ReplyTo::Change, status::CONFLICT)] } else { vec![] };
+            assert_eq!(told, expected, "also when it is asked again");
+            let changed = matches!(&answer.commands[..], [ServerCommand::Change { data, .. }]
+                if data.email().unwrap().read == Some(true));
+            assert_eq!(changed, wins, "{answer:?}");
+            assert_eq!(house.store.items(folder, &[item]).await.unwrap()[0].read, wins);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_phone_may_name_properties_it_keeps_although_mail_has_none_to_keep() {
+    let house = House::new().await;
+    house.mail("one").await;
+    let ghosted = Collection { supported: Some(Vec::new()), ..inbox("0") };
+    let begun = house.sync_one(ghosted).await;
+    assert_eq!(begun.status, status::SUCCESS);
+    let late = Collection { supported: Some(Vec::new()), ..inbox(begun.sync_key.as_str()) };
+    assert_eq!(adds(&house.sync_one(late).await), ["one"]);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use activesync::types::{CollectionId, SyncKey};
 use activesync::{Document, ProtocolVersion};
 
 use crate::eas::convert::ItemOptions;
-use crate::sync::{Turn, window};
+use crate::sync::{Turn, Wins, window};
 
 /// Takes the options of a request into the turn, where it has any, and says what holds from now on. `Err` is the Status of the
 /// collection.
@@ -46,6 +46,18 @@ pub(super) fn stored(turn: &Turn, version: ProtocolVersion) -> ItemOptions {
     let options = turn.collection().options.as_deref().and_then(decode);
     options.map_or_else(|| ItemOptions::new(version), |options| of(&options, version))
 }
+
+/// Who wins a conflict: the store, unless the phone asked otherwise ([MS-ASCMD] 2.2.3.34).
+pub(super) fn wins(turn: &Turn) -> Wins {
+    let options = turn.collection().options.as_deref().and_then(decode);
+    match options.and_then(|options| options.conflict) {
+        Some(KEEP_CLIENT) => Wins::Phone,
+        _ => Wins::Store,
+    }
+}
+
+/// Conflict: the client's object is kept.
+const KEEP_CLIENT: u8 = 0;
 
 fn is_mail(options: &Options) -> bool {
     options.class.as_ref().is_none_or(|class| class.is_email())
@@ -95,6 +107,7 @@ mod tests {
             body_preferences: vec![preference],
             mime_support: Some(MimeSupport::All),
             mime_truncation: Some(4),
+            conflict: Some(0),
             ..Options::default()
         };
         assert_eq!(decode(&encode(&options)), Some(options));

@@ -30,7 +30,9 @@ pub(super) struct Wanted {
     pub(super) remember: Option<Vec<u8>>,
 }
 
-/// One collection.
+/// One collection. `Supported` is not among it: a mail has no property that a Change could leave out and thereby delete, so nothing
+/// of it can be ghosted ([MS-ASCMD] 2.2.3.179). Nor is `ConversationMode` ([MS-ASCMD] 2.2.3.36.2): the older mails of a
+/// conversation within the filter are not brought, as ARCHITECTURE.md says.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     /// Its id on the wire.

@@ -8,7 +8,7 @@ use activesync::status::Status;
 use activesync::status::sync as status;
 use activesync::types::ServerId as WireId;
 
-use super::Lane;
+use super::{Lane, options};
 use crate::eas::command::mail;
 use crate::eas::convert;
 use crate::eas::dispatch::Ask;
@@ -16,7 +16,7 @@ use crate::eas::status::Refusal;
 use crate::ids::{FolderId, ItemNumber, ServerId};
 use crate::mailbox::{Arrival, FolderKind, Item, MailboxError};
 use crate::message::Message;
-use crate::sync::{Turn, Upload, Uploaded};
+use crate::sync::{Turn, Upload, Uploaded, Wins};
 
 /// An answer to a command.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) async fn carry_out(
     lane: &Lane,
 ) -> Result<(Vec<Answered>, Vec<ItemNumber>), Refusal> {
     let (mut answered, mut deleted) = (Vec::new(), Vec::new());
-    let worker = Worker { ask, turn };
+    let worker = Worker { ask, turn, wins: options::wins(turn) };
     for command in &lane.part.commands {
         let answer = match command {
             ClientCommand::Add(add) => Some(Answered::Reply(worker.add(add).await?)),
@@ -53,12 +53,14 @@ pub(super) async fn carry_out(
 struct Worker<'a> {
     ask: &'a Ask,
     turn: &'a Turn,
+    wins: Wins,
 }
 
 impl Worker<'_> {
     async fn upload(&self, upload: Upload) -> Result<Uploaded, Refusal> {
         let (engine, mailbox) = (&self.ask.desk.engine, self.ask.device.mailbox);
-        Ok(engine.upload(mailbox, self.turn.place(), self.turn.parent_seq(), upload).await?)
+        let (place, parent) = (self.turn.place(), self.turn.parent_seq());
+        Ok(engine.upload(mailbox, place, parent, upload, self.wins).await?)
     }
 
     fn folder(&self) -> FolderId {
@@ -96,6 +98,7 @@ impl Worker<'_> {
             Uploaded::Done | Uploaded::Added(_) => None,
             Uploaded::NoSuchItem => failed(status::OBJECT_NOT_FOUND),
             Uploaded::Refused => failed(status::CONVERSION_ERROR),
+            Uploaded::Conflict => failed(status::CONFLICT),
         })
     }
 
@@ -148,6 +151,7 @@ impl Worker<'_> {
         Ok(match self.upload(upload).await? {
             Uploaded::NoSuchItem => failed(status::OBJECT_NOT_FOUND),
             Uploaded::Refused => failed(status::CONVERSION_ERROR),
+            Uploaded::Conflict => failed(status::CONFLICT),
             Uploaded::Done | Uploaded::Added(_) if drafted.added.is_empty() => None,
             Uploaded::Done | Uploaded::Added(_) => {
                 let data = self.described(&drafted, current.item).await?;
