@@ -338,6 +338,22 @@ mod tests {
         (ends.0.unwrap(), ends.1.unwrap())
     }
 
+    #[tokio::test]
+    async fn a_phone_that_comes_back_resumes_by_its_ticket() {
+        let (config, connector) = configs();
+        for kind in [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed] {
+            let (client, server) = sockets().await;
+            let name = ServerName::try_from("localhost").unwrap();
+            let accepting = Sealed::accept(server, Arc::clone(&config));
+            let ends = tokio::join!(connector.connect(name, client), accepting);
+            let (mut client, mut server) = (ends.0.unwrap(), ends.1.unwrap());
+            assert_eq!(client.get_ref().1.handshake_kind(), Some(kind));
+            // The ticket comes before the first answer, and is taken in with it.
+            server.write_all(b"!").await.unwrap();
+            assert_eq!(client.read_u8().await.unwrap(), b'!');
+        }
+    }
+
     fn kept(sealed: &Sealed) -> usize {
         sealed.incoming.capacity() + sealed.outgoing.capacity() + sealed.opened.capacity()
     }
