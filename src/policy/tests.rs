@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use conformance::conforms;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
@@ -88,15 +89,19 @@ impl House {
 async fn a_device_provisions_in_two_phases_and_lost_answers_change_nothing() {
     let house = house("16.1").await;
     assert_eq!(house.ask(0).await, Verdict::NotProvisioned);
+    conforms!("MS-ASPROV_R483");
     let Begun::Policy(first) = house.policies.begin(&house.device).await.unwrap() else { panic!() };
     let Begun::Policy(again) = house.policies.begin(&house.device).await.unwrap() else { panic!() };
     assert_eq!(first, again);
     assert_eq!(house.ask(first.key).await, Verdict::InvalidPolicyKey);
+    conforms!("MS-ASPROV_R487", "MS-ASPROV_R650");
     assert_eq!(house.acknowledge(first.key ^ 1, Compliance::Whole).await, Acknowledged::UnknownKey);
+    conforms!("MS-ASPROV_R657");
     let key = house.acknowledge(first.key, Compliance::Whole).await;
     assert_eq!(house.acknowledge(first.key, Compliance::Whole).await, key);
     let Acknowledged::Key(key) = key else { panic!() };
     assert_eq!(house.ask(key).await, Verdict::Admitted);
+    conforms!("MS-ASPROV_R662");
     let Begun::Policy(later) = house.policies.begin(&house.device).await.unwrap() else { panic!() };
     assert_ne!(later.key, first.key);
     assert_eq!(house.ask(key).await, Verdict::Admitted, "until the new one is acknowledged");
@@ -119,10 +124,12 @@ async fn a_changed_policy_is_fetched_again_and_may_insist() {
     house.policies.set_user_policy(UserId(1), Some("strict"), "root").await.unwrap();
     assert_eq!(*house.rung.lock(), [house.device.id]);
     assert_eq!(house.ask(key).await, Verdict::PolicyRefresh);
+    conforms!("MS-ASPROV_R693");
     let Begun::Policy(offer) = house.policies.begin(&house.device).await.unwrap() else { panic!() };
     assert_eq!(offer.policy.rules.password_required, Some(true));
     let refused = house.acknowledge(offer.key, Compliance::Partial).await;
     assert_eq!(refused, Acknowledged::NotCompliant);
+    conforms!("MS-ASPROV_R659");
     let elsewhere = house.acknowledge(offer.key, Compliance::ManagedElsewhere).await;
     assert_eq!(elsewhere, Acknowledged::ManagedElsewhere);
     assert_eq!(house.ask(key).await, Verdict::PolicyRefresh);
@@ -162,6 +169,7 @@ async fn a_wipe_that_fails_goes_out_again_and_a_promise_closes_the_door() {
     assert_eq!(answer(true).await, WipeAnswer::Promised);
     assert_eq!(answer(true).await, WipeAnswer::Promised, "its answer was lost");
     assert_eq!(state().await.state, WipeState::Acked);
+    conforms!("MS-ASPROV_R663");
     assert_eq!(house.ask(key).await, Verdict::Blocked);
     assert_eq!(state().await.state, WipeState::Acked, "it may have been under way");
     let anew = house.policies.admit(&house.device, Asking::Other, None, true).await.unwrap();
@@ -184,6 +192,7 @@ async fn a_device_that_goes_on_after_its_promise_has_refused() {
     assert_eq!(cleared.unwrap_err().code(), "directive_left");
     let answered = house.policies.wipe_answered(house.device.id, WipeKind::Account, true).await;
     assert_eq!(answered.unwrap(), WipeAnswer::Promised);
+    conforms!("MS-ASPROV_R66601");
     house.clock.advance(Duration::from_secs(301));
     house.ask(key).await;
     let wipe = house.policies.device(house.device.id).await.unwrap().wipe.unwrap();
