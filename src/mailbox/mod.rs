@@ -12,6 +12,7 @@
 //! - **No question costs what the folder holds**; only what has changed, or what was asked for.
 
 pub mod embedded;
+pub mod imap;
 mod store;
 mod types;
 

@@ -86,6 +86,31 @@ impl NumberSet {
         NumberSet { ranges }
     }
 
+    /// Those that are not in the other.
+    pub fn without(&self, other: &NumberSet) -> NumberSet {
+        let mut ranges = Vec::new();
+        let mut theirs = other.ranges.iter().peekable();
+        for &(mut from, to) in &self.ranges {
+            while theirs.next_if(|&&(_, end)| end < from).is_some() {}
+            let mut left = true;
+            while let Some(&&(start, end)) = theirs.peek().filter(|&&&(start, _)| start <= to) {
+                if start > from {
+                    ranges.push((from, start - 1));
+                }
+                if end >= to {
+                    left = false;
+                    break;
+                }
+                from = end + 1;
+                theirs.next();
+            }
+            if left {
+                ranges.push((from, to));
+            }
+        }
+        NumberSet { ranges }
+    }
+
     /// Reads `1:3,7,9:*`; `*` is the largest number there is.
     pub(crate) fn parse(text: &[u8], ranges_max: usize) -> Result<NumberSet, Fault> {
         let mut pairs = ordered_ranges(text, ranges_max)?;
@@ -261,6 +286,9 @@ mod tests {
             let (a, b): (NumberSet, NumberSet) = (a.into_iter().collect(), b.into_iter().collect());
             let both = a.intersection(&b);
             proptest::prop_assert!((1..60).all(|n| both.contains(n) == (a.contains(n) && b.contains(n))));
+            let rest = a.without(&b);
+            proptest::prop_assert!((1..60).all(|n| rest.contains(n) == (a.contains(n) && !b.contains(n))));
+            proptest::prop_assert_eq!(&rest, &rest.numbers().collect());
         }
     }
 }
