@@ -209,3 +209,113 @@ fn fetch_agrees(ours: &imap_sans::Fetch, theirs: &str) -> bool {
         && has(ours.size.is_some(), "Rfc822Size(")
         && has(ours.internal_date.is_some(), "InternalDate(")
 }
+
+/// What we send is what the oracle understands, for the commands it knows.
+#[test]
+fn the_oracle_understands_our_commands() {
+    use imap_codec::CommandCodec;
+    use imap_sans::{
+        DateTime, FetchItem, Flag, Ids, ListReturn, Mailbox, NumberSet, SearchKey, Secret, Section,
+        SelectSync, StatusItem, StoreMode,
+    };
+    let uids = || Ids::Uids(NumberSet::from(2..=9));
+    let mailbox = || Mailbox::new("Entwürfe \"alt\"");
+    let commands = [
+        (Command::Login { user: "a b".into(), password: Secret::new("p\"w\\") }, "Login"),
+        (Command::Enable(vec!["QRESYNC".into()]), "Enable"),
+        (Command::Id(vec![("name".into(), "retract".into())]), "Id"),
+        (
+            Command::Status {
+                mailbox: mailbox(),
+                items: vec![StatusItem::Messages, StatusItem::UidNext],
+            },
+            "Status",
+        ),
+        (
+            Command::Select { mailbox: mailbox(), read_only: true, sync: SelectSync::CondStore },
+            "Examine",
+        ),
+        (
+            Command::Select {
+                mailbox: Mailbox::inbox(),
+                read_only: false,
+                sync: SelectSync::QResync {
+                    uid_validity: 7,
+                    modseq: 9,
+                    known: Some(NumberSet::from(1..=4)),
+                },
+            },
+            "Select",
+        ),
+        (
+            Command::List {
+                reference: String::new(),
+                patterns: vec!["*".into()],
+                returns: Vec::<ListReturn>::new(),
+            },
+            "List",
+        ),
+        (Command::Create { mailbox: mailbox(), special_use: None }, "Create"),
+        (Command::Rename { from: mailbox(), to: Mailbox::new("x/y") }, "Rename"),
+        (
+            Command::Append {
+                mailbox: mailbox(),
+                flags: vec![Flag::Seen, Flag::new("$Forwarded")],
+                date: Some(DateTime::utc(1_795_000_000)),
+                octets: b"Subject: x\r\n\r\nx\r\n".to_vec(),
+            },
+            "Append",
+        ),
+        (
+            Command::Fetch {
+                ids: uids(),
+                items: vec![
+                    FetchItem::Flags,
+                    FetchItem::Envelope,
+                    FetchItem::Content { section: Section::part(&[1, 2]), partial: Some((0, 10)) },
+                ],
+                changed_since: Some(12),
+                vanished: true,
+            },
+            "Fetch",
+        ),
+        (
+            Command::Store {
+                ids: uids(),
+                unchanged_since: Some(12),
+                mode: StoreMode::Remove,
+                silent: true,
+                flags: vec![Flag::Deleted],
+            },
+            "Store",
+        ),
+        (Command::Move { ids: uids(), to: mailbox() }, "Move"),
+        (Command::UidExpunge(NumberSet::from(3)), "Expunge"),
+        (
+            Command::Search {
+                uid: true,
+                returns: vec![],
+                key: SearchKey::Or(
+                    Box::new(SearchKey::HasNot(Flag::Seen)),
+                    Box::new(SearchKey::Header("Message-ID".into(), "<a@b>".into())),
+                ),
+            },
+            "Search",
+        ),
+    ];
+    for (command, name) in commands {
+        let now = Instant::now();
+        let mut connection = Connection::new(Limits::DEFAULT, now);
+        connection.handle_input(b"* OK [CAPABILITY IMAP4rev1 LITERAL+] hello\r\n", now);
+        connection.submit(command, now).unwrap();
+        let sent: Vec<u8> =
+            std::iter::from_fn(|| connection.poll_output(now)).flat_map(|o| o.to_vec()).collect();
+        match CommandCodec::new().decode(&sent) {
+            Ok((b"", understood)) => {
+                let body = format!("{:?}", understood.body);
+                assert!(body.contains(name), "{}: {body}", String::from_utf8_lossy(&sent));
+            }
+            other => panic!("{}: {other:?}", String::from_utf8_lossy(&sent)),
+        }
+    }
+}
