@@ -79,6 +79,7 @@ fn request(handset: &mut Handset, command: CommandName) -> Exchange {
         CommandName::Settings => phone.user_information(),
         CommandName::MoveItems => phone.move_items(&inbox, &[&item], &inbox),
         CommandName::ItemOperations => phone.fetch(&inbox, &item),
+        CommandName::Search => phone.search(None, "body of one"),
         CommandName::SendMail => phone.send_mail(&name, MAIL),
         CommandName::SmartReply | CommandName::SmartForward => {
             phone.smart(command, &name, (&inbox, &item), MAIL)
@@ -105,6 +106,10 @@ fn succeeded(outcome: &Outcome) -> bool {
         Outcome::FolderUpdate(response) => response.status.0 == 2,
         Outcome::FolderDelete(response) => response.status.0 == 3,
         Outcome::ItemOperations(response) => response.status.0 == 1,
+        Outcome::Search(response) => {
+            let store = response.store.as_ref();
+            store.is_some_and(|store| store.status.0 == 1 && store.total >= Some(1))
+        }
         Outcome::Settings(response) => response.status.0 == 1,
         _ => false,
     }

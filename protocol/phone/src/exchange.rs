@@ -72,6 +72,8 @@ pub enum Outcome {
     MoveItems(activesync::command::move_items::Response),
     /// ItemOperations.
     ItemOperations(activesync::command::item_operations::Response),
+    /// Search.
+    Search(activesync::command::search::Response),
     /// Settings.
     Settings(activesync::command::settings::Response),
     /// SendMail, SmartReply or SmartForward: none is success.

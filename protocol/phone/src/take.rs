@@ -2,7 +2,7 @@
 
 use activesync::command::{
     CommandName, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
-    item_operations, move_items, ping, provision, send_mail, settings, sync,
+    item_operations, move_items, ping, provision, search, send_mail, settings, sync,
 };
 use activesync::document::Document;
 use activesync::element::Cursor;
@@ -73,6 +73,11 @@ impl Phone {
                 let response = item_operations::Response::decode(version, body)?;
                 self.take_item_operations(&response);
                 Outcome::ItemOperations(response)
+            }
+            CommandName::Search => {
+                let response = search::Response::decode(version, body)?;
+                self.take_search(&response);
+                Outcome::Search(response)
             }
             CommandName::Settings => Outcome::Settings(settings::Response::decode(version, body)?),
             CommandName::SendMail | CommandName::SmartReply | CommandName::SmartForward => {
@@ -237,6 +242,20 @@ impl Phone {
                 continue;
             };
             self.take_fetched(fetched, properties);
+        }
+    }
+
+    /// What was found stays on the screen, and in no folder.
+    fn take_search(&mut self, response: &search::Response) {
+        for hit in response.store.iter().flat_map(|store| &store.results) {
+            let (Some(id), Some(search::HitProperties::Item(ItemData::Email(email)))) =
+                (&hit.long_id, &hit.properties)
+            else {
+                continue;
+            };
+            let body = email.body.as_ref().and_then(|body| body.data.as_ref());
+            let octets = body.map(|data| data.as_bytes().to_vec()).unwrap_or_default();
+            self.copies.push(SearchCopy { id: id.to_string(), octets });
         }
     }
 

@@ -2,8 +2,8 @@
 
 use activesync::command::{
     CommandName, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
-    item_operations, move_items, ping, provision, send_mail, settings, smart_forward, smart_reply,
-    sync,
+    item_operations, move_items, ping, provision, search, send_mail, settings, smart_forward,
+    smart_reply, sync,
 };
 use activesync::document::Document;
 use activesync::http;
@@ -288,6 +288,38 @@ impl Phone {
         let operations = vec![item_operations::Operation::Fetch(Box::new(fetch))];
         let request = item_operations::Request { operations };
         self.post(CommandName::ItemOperations, request.encode(self.profile.version))
+    }
+
+    /// Searches the mail of a folder, or of all, for words.
+    pub fn search(&self, folder: Option<&str>, words: &str) -> Exchange {
+        let query = search::MailboxQuery {
+            collection_ids: folder.map(collection_id).into_iter().collect(),
+            free_text: Some(words.to_owned()),
+            ..search::MailboxQuery::default()
+        };
+        let mut request = search::Request::new("Mailbox", search::Query::Mailbox(Box::new(query)));
+        request.options.body_preferences = vec![self.preference(BodyType::Html)];
+        self.post(CommandName::Search, request.encode(self.profile.version))
+    }
+
+    /// Looks for people in the address list.
+    pub fn search_people(&self, text: &str) -> Exchange {
+        let request = search::Request::new("GAL", search::Query::Text(text.to_owned()));
+        self.post(CommandName::Search, request.encode(self.profile.version))
+    }
+
+    /// Fetches a search result whole.
+    pub fn fetch_result(&self, long_id: &str) -> Exchange {
+        let options = item_operations::FetchOptions {
+            body_preferences: vec![BodyPreference::new(BodyType::Html)],
+            ..item_operations::FetchOptions::default()
+        };
+        self.item_operations(item_operations::Fetch {
+            store: Some("Mailbox".to_owned()),
+            long_id: activesync::types::LongId::new(long_id).ok(),
+            options: Some(options),
+            ..item_operations::Fetch::default()
+        })
     }
 
     /// Empties a folder.

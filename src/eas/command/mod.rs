@@ -10,6 +10,7 @@ pub(in crate::eas) mod mail;
 pub(in crate::eas) mod move_items;
 pub(in crate::eas) mod ping;
 pub(in crate::eas) mod provision;
+pub(in crate::eas) mod search;
 pub(in crate::eas) mod send_mail;
 pub(in crate::eas) mod settings;
 pub(in crate::eas) mod smart_forward;
