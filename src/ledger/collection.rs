@@ -16,7 +16,7 @@ use roaring::RoaringBitmap;
 use super::delta::Delta;
 use super::holding::{self, Kind, Place};
 use super::sync_key::{Known, SyncKey};
-use super::tables;
+use super::{Exposure, tables};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 
@@ -212,14 +212,20 @@ impl Collection {
     }
 
     /// Key 0: nothing is proven any more. What was there may still be in the cache until the device has taken in an enumeration, so
-    /// it moves to [`Kind::Former`]; exposure stays.
+    /// it moves to [`Kind::Former`]; exposure stays. What the device filed here itself before it had a key was not given by any, and
+    /// begins no cache anew: it stays loose.
     pub fn begin_again(&mut self, tx: &Tx<'_>, head: u64) -> Result<(), Error> {
         let there = holding::all(tx, self.place, Kind::Held)?;
         let perhaps = holding::all(tx, self.place, Kind::Loose)? | self.offered();
-        holding::add(tx, self.place, Kind::Former, &(there | perhaps))?;
+        let filed = match self.proven {
+            None => holding::among(tx, self.place, Kind::Exposed(Exposure::MOVED), &perhaps)?,
+            Some(_) => RoaringBitmap::new(),
+        };
+        holding::add(tx, self.place, Kind::Former, &((there | perhaps) - &filed))?;
         for kind in [Kind::Held, Kind::Loose, Kind::Read, Kind::Flagged, Kind::Unsure] {
             holding::clear(tx, self.place, kind)?;
         }
+        holding::add(tx, self.place, Kind::Loose, &filed)?;
         tables::delete_answers(tx, self.place)?;
         self.resetting = self.generation > 0;
         self.generation += 1;

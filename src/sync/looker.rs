@@ -10,6 +10,7 @@ use super::{Engine, SyncError, window};
 use crate::clock::Timestamp;
 use crate::database::Tx;
 use crate::ids::{FolderId, ItemNumber, MailboxId};
+use crate::ledger::holding::{self, Kind};
 use crate::ledger::{Collection, Position, Proof};
 use crate::mailbox::{Cursor, Floor};
 
@@ -43,6 +44,7 @@ pub(super) async fn plan_from(
     planner.spare(&asks.own_deletes);
     planner.retract(&asks.due);
     let looker = Looker { engine, mailbox, collection, proof };
+    looker.absent(&mut planner).await?;
     looker.changes(&mut planner).await?;
     let cutoff = window::cutoff(collection.filter, engine.clock.now());
     looker.age(&mut planner, cutoff).await?;
@@ -89,6 +91,24 @@ impl Looker<'_> {
             }
         }
         planner.more();
+        Ok(())
+    }
+
+    /// Before the first item of an enumeration: what the device filed here while it had no key, and somebody took away since.
+    async fn absent(&self, planner: &mut Planner) -> Result<(), SyncError> {
+        if planner.position().floor_received != i64::MAX {
+            return Ok(());
+        }
+        let place = self.collection.place;
+        let job = move |tx: &Tx<'_>| holding::all(tx, place, Kind::Loose);
+        let loose = self.engine.database.read(job).await.map_err(SyncError::State)?;
+        let loose: Vec<ItemNumber> = loose.iter().map(ItemNumber).collect();
+        for piece in loose.chunks(window::WINDOW_MAX) {
+            let live = self.engine.store.items(self.folder(), piece).await?;
+            let is_live = |item: &ItemNumber| live.iter().any(|found| found.item == *item);
+            let gone: Vec<ItemNumber> = piece.iter().copied().filter(|i| !is_live(i)).collect();
+            planner.absent(&gone, &self.view(Subject::of_numbers(&gone)).await?);
+        }
         Ok(())
     }
 

@@ -175,6 +175,17 @@ impl Planner {
         self.position.cursor = self.position.cursor.max(delta.end.0);
     }
 
+    /// Takes items that the device may have filed here before it had a key, and that are gone: no line of the log it is told says so.
+    pub fn absent(&mut self, items: &[ItemNumber], view: &View) {
+        for &item in items {
+            if self.room() == 0 {
+                self.plan.more = true;
+                return;
+            }
+            self.gone(item, view);
+        }
+    }
+
     fn live(&mut self, item: &Item, view: &View) {
         let number = item.item.0;
         if view.fenced.contains(number) || self.seen.contains(number) {

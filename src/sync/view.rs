@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use super::plan::View;
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
-use crate::ids::MailboxId;
+use crate::ids::{ItemNumber, MailboxId};
 use crate::ledger::holding::{self, Kind};
 use crate::ledger::{Collection, Exposure, Proof, uploads};
 use crate::mailbox::{Change, Item};
@@ -39,6 +39,10 @@ impl Subject {
             }
         }
         subject
+    }
+
+    pub(super) fn of_numbers(items: &[ItemNumber]) -> Subject {
+        Subject { items: items.iter().map(|item| item.0).collect(), ..Subject::default() }
     }
 
     pub(super) fn of_items(mailbox: MailboxId, collection: &Collection, items: &[Item]) -> Subject {

@@ -3,7 +3,7 @@
 use activesync_phone::activesync::command::folder_sync::FolderType;
 use activesync_phone::activesync::command::move_items;
 use activesync_phone::activesync::status::Status;
-use activesync_phone::{Commit, Outcome, Phone, Profile, SyncAsk};
+use activesync_phone::{Commit, Outcome, Phone, Profile, SyncAsk, Waits};
 use retract::recall::State;
 
 use super::town::{Handset, Town, deletes, folder};
@@ -77,6 +77,52 @@ async fn message_moved_by_the_user_before_recall() {
     phone.catch_up().await;
     let coverage = town.until(order, |coverage| coverage.covered == coverage.pairs).await;
     assert_eq!(coverage.pairs, 1);
+}
+
+/// The app files a mail in a folder it never synced, and learns the folder's first key only at the second try.
+async fn filed_where_no_key_is(town: &Town) -> (Handset, String) {
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let (inbox, trash) = (phone.inbox(), folder(phone.phone(), FolderType::DELETED_ITEMS));
+    let exchange = phone.phone().sync(&[SyncAsk::of(&trash)], Waits::No);
+    let answer = phone.driver.send(&exchange).await.unwrap();
+    phone.driver.phone.take(&exchange, &answer, Commit::Items(0)).unwrap();
+    let id = phone.id_of("secret");
+    moved(&mut phone, &inbox, &id, &trash).await;
+    assert_eq!(phone.subjects_in(&trash), ["secret"]);
+    (phone, trash)
+}
+
+/// The recall follows it there: nothing reads acknowledged while the app shows the mail.
+#[tokio::test]
+async fn recalled_after_it_was_filed_in_a_folder_never_synced() {
+    let town = Town::open().await;
+    town.mail("secret").await;
+    let (mut phone, trash) = filed_where_no_key_is(&town).await;
+    phone.catch_up().await;
+    let order = town.recall("secret").await;
+    let coverage = town.until(order, |coverage| coverage.pairs == 1).await;
+    assert_eq!(coverage.covered, 0);
+    for _ in 0..4 {
+        phone.sync_with(SyncAsk::of(&trash)).await;
+        let coverage = town.until(order, |_| true).await;
+        assert!(coverage.covered == 0 || !phone.holds("secret"), "{coverage:#?}");
+    }
+    town.until(order, |coverage| coverage.covered == coverage.pairs).await;
+    assert!(!phone.holds("secret"));
+}
+
+/// As above, and somebody else deletes it before the phone has a key: it does not stay on the phone for ever.
+#[tokio::test]
+async fn deleted_elsewhere_after_it_was_filed_in_a_folder_never_synced() {
+    let town = Town::open().await;
+    town.mail("secret").await;
+    let (mut phone, trash) = filed_where_no_key_is(&town).await;
+    let mut other = town.phone("ann", Profile::android()).await;
+    other.driver.catch_up(&trash).await.unwrap();
+    let delete = Phone::delete(&other.id_of("secret"));
+    other.sync_with(SyncAsk::of(&trash).with(delete)).await.expect("a new key");
+    phone.driver.catch_up(&trash).await.unwrap();
+    assert!(phone.subjects_in(&trash).is_empty());
 }
 
 /// A recalled mail cannot be carried to another folder.
