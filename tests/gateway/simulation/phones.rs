@@ -328,7 +328,10 @@ impl World {
                 if let ClientCommand::Delete(delete) = command {
                     let named = self.place_of(user, delete.server_id.as_str());
                     if let Some((folder, item)) = named {
-                        let number = self.names.get(&(folder, item)).copied();
+                        // Nobody may have looked at the folder since the mail came.
+                        let is_there = self.live(folder).contains(&item);
+                        let looked = is_there.then(|| self.name(folder, item));
+                        let number = looked.or_else(|| self.names.get(&(folder, item)).copied());
                         number.into_iter().for_each(|n| self.may_be_deleted(n, user));
                     }
                 }
