@@ -24,7 +24,7 @@ use crate::ids::MailboxId;
 use crate::ledger::{self, Books};
 use crate::mailbox::embedded::{Embedded, OnEvent};
 use crate::mailbox::{FolderEvent, FolderEventKind, MailboxError};
-use crate::policy::Policies;
+use crate::policy::{self, Policies};
 use crate::push::{Bells, Ring};
 use crate::recall::gate::FenceBoard;
 use crate::recall::{self, Recall};
@@ -130,7 +130,8 @@ impl House {
         let rooms =
             recall::Rooms { store: store.clone(), board: board.clone(), bells: bells.clone() };
         let recall =
-            Recall::new(database.clone(), clock.clone(), rooms, recall_limits(&config.recall));
+            Recall::new(database.clone(), clock.clone(), rooms, recall_limits(&config.recall))
+                .barred_by(policy::is_barred);
         let ring = bells.clone();
         let ring = Arc::new(move |device| ring.ring_device(device, Ring::Access));
         let policies = Policies::new(database.clone(), clock.clone(), ring);

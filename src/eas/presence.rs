@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::database::{Database, Error};
 use crate::ids::{DeviceId, FolderId};
 use crate::ledger::{Device, device};
+use crate::policy;
 use crate::recall::gate::Receipt;
 use crate::recall::retraction::{self, Evidence};
 
@@ -151,8 +152,11 @@ pub(in crate::eas) async fn write(
         row.gap_p95_ms = note.gap_p95_ms;
         device::store(tx, &row)?;
         if note.returned {
-            let back = Evidence::Returned { was_sent: false };
-            retraction::about_device(tx, device, back, None, note.at)?;
+            retraction::heard(tx, device, note.at)?;
+            if policy::is_barred(tx, device)? {
+                let barred = Evidence::AccessBlocked;
+                retraction::about_device(tx, device, barred, None, note.at)?;
+            }
         }
         Ok(())
     };

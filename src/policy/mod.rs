@@ -195,6 +195,14 @@ fn policy_of(tx: &Tx<'_>, device: &Device) -> Result<Policy, Error> {
     policy.ok_or_else(|| Error::Corrupt("the default policy is gone".to_owned()))
 }
 
+/// Whether a device may not talk at all: blocked, quarantined, or promised to be wiped. A wipe that waits is fetched, so it is not
+/// among them.
+pub fn is_barred(tx: &Tx<'_>, device: DeviceId) -> Result<bool, Error> {
+    let Some(device) = ledger::device::load(tx, device)? else { return Ok(false) };
+    let verdict = decide(&standing(tx, &device)?, Asking::Ping, None);
+    Ok(matches!(verdict, Verdict::Blocked | Verdict::Quarantined))
+}
+
 /// What is on the books about a device.
 fn standing(tx: &Tx<'_>, device: &Device) -> Result<Standing, Error> {
     let row = tables::device_policy(tx, device.id)?;

@@ -205,9 +205,10 @@ impl Policies {
     ) -> Result<(), NotDone> {
         self.change(by, move |tx, now, by| {
             ledger::device::load(tx, device)?.ok_or(NotDone::NoSuchDevice)?;
-            let usual = tables::default_access(tx)?;
-            let access_before = tables::device_policy(tx, device)?.access.unwrap_or(usual);
-            let access_now = access.unwrap_or(usual);
+            let access_now = match access {
+                Some(access) => access,
+                None => tables::default_access(tx)?,
+            };
             let waits = tables::wipe(tx, device)?.is_some_and(|wipe| wipe.state.is_pending());
             if waits && access_now != Access::Allow {
                 return Err(NotDone::BlockBeforeWipe);
@@ -216,15 +217,7 @@ impl Policies {
             let to = access.map_or(DEFAULT_POLICY, Access::name);
             let event = Event::new("device.access").id("device", device).text("to", to);
             audit::note(tx, now, &event.personal("by", by))?;
-            let evidence = match (access_before, access_now) {
-                // What was blocked with it is owed again.
-                (Access::Block | Access::Quarantine, Access::Allow) => {
-                    Evidence::Returned { was_sent: false }
-                }
-                (_, Access::Allow) => return Ok(((), vec![device])),
-                _ => Evidence::AccessBlocked,
-            };
-            retraction::about_device(tx, device, evidence, None, now)?;
+            tell_access(tx, device, now)?;
             Ok(((), vec![device]))
         })
         .await
@@ -275,7 +268,6 @@ impl Policies {
             if !wipe.state.is_pending() {
                 known.generation += 1;
                 ledger::device::store(tx, &known)?;
-                retraction::began_again(tx, device, now)?;
                 let mut row = tables::device_policy(tx, device)?;
                 (row.offered, row.acknowledged, row.acknowledged_offer) = (None, None, None);
                 if wipe.block_after {
@@ -286,6 +278,13 @@ impl Policies {
             tables::delete_wipe(tx, device)?;
             let event = Event::new("device.wipe_cleared").id("device", device);
             audit::note(tx, now, &event.text("was", wipe.state.name()).personal("by", by))?;
+            if wipe.state.is_pending() {
+                retraction::about_device(tx, device, Evidence::WipeCalledOff, None, now)?;
+            }
+            tell_access(tx, device, now)?;
+            if !wipe.state.is_pending() {
+                retraction::began_again(tx, device, now)?;
+            }
             Ok(((), vec![device]))
         })
         .await
@@ -339,6 +338,14 @@ impl Policies {
             Ok(done)
         };
         self.database.write(job).await
+    }
+}
+
+/// Recall hears whether the device may talk: what it is owed is blocked with it, and owed again once it may.
+fn tell_access(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<(), Error> {
+    match super::is_barred(tx, device)? {
+        true => retraction::about_device(tx, device, Evidence::AccessBlocked, None, now).map(drop),
+        false => retraction::let_in(tx, device, now),
     }
 }
 

@@ -181,6 +181,8 @@ pub(super) fn answered(
                 let event = Event::new("device.access").id("device", device).text("to", "block");
                 audit::note(tx, now, &event.text("why", "wiped"))?;
             }
+            // What the wipe was not asked for, because nobody agreed to it, does not reach the device any more either.
+            retraction::about_device(tx, device, Evidence::AccessBlocked, None, now)?;
             Ok(WipeAnswer::Promised)
         }
         (WipeState::Sent | WipeState::Acked, false) => {

@@ -59,8 +59,7 @@ use crate::clock::Clock;
 use crate::database::{Database, Error, Tx};
 use crate::directory;
 use crate::failpoint;
-use crate::ids::UserId;
-use crate::ids::{MailboxId, OrderId};
+use crate::ids::{DeviceId, MailboxId, OrderId, UserId};
 use crate::ledger;
 use crate::mailbox::MailboxError;
 use crate::mailbox::embedded::Embedded;
@@ -139,12 +138,23 @@ pub struct Recall {
     clock: Clock,
     rooms: Rooms,
     limits: Limits,
+    barred: Barred,
 }
+
+/// Whether a device may not talk, so that no `Delete` can reach it.
+pub type Barred = fn(&Tx<'_>, DeviceId) -> Result<bool, Error>;
 
 impl Recall {
     /// Ready to work; [`Recall::run`] carries out what is waiting, also from before a crash.
     pub fn new(db: Database, clock: Clock, rooms: Rooms, limits: Limits) -> Recall {
-        Recall { db, clock, rooms, limits }
+        Recall { db, clock, rooms, limits, barred: |_, _| Ok(false) }
+    }
+
+    /// The same, told by the room of access which devices may not talk.
+    #[must_use]
+    pub fn barred_by(mut self, barred: Barred) -> Recall {
+        self.barred = barred;
+        self
     }
 
     /// Gives an order; when this answers, the fence stands. The same idempotency key of the same actor answers the same order.

@@ -207,10 +207,37 @@ pub fn key_zero(
 
 /// A new partnership began on the device (a wipe, a removal): keys of the old one prove nothing any more.
 pub fn began_again(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<(), Error> {
-    for copy in tables::copies_on(tx, device)? {
+    for mut copy in tables::copies_on(tx, device)? {
         let is_open = copy.state == State::Sent || copy.state == State::ResyncOrdered;
         if is_open {
             advance(tx, now, copy, Evidence::StateRestored, forget_sent)?;
+        } else if copy.first_seq.is_some() && !copy.state.is_covered() {
+            forget_sent(&mut copy);
+            tables::update_copy(tx, &copy)?;
+        }
+    }
+    Ok(())
+}
+
+/// The device was heard again, whatever it asked for: it is neither silent nor given up any more. Nothing else follows.
+pub fn heard(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<(), Error> {
+    for copy in tables::copies_on(tx, device)? {
+        if copy.state == State::Silent || copy.state == State::Unreachable {
+            let evidence = Evidence::Returned { was_sent: copy.first_seq.is_some() };
+            advance(tx, now, copy, evidence, |copy| {
+                copy.reason = copy.reason.filter(|reason| *reason != ReasonCode::ClientSilent);
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The device may talk again: what was blocked with it is owed again.
+pub fn let_in(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<(), Error> {
+    for copy in tables::copies_on(tx, device)? {
+        if copy.state == State::Blocked {
+            let evidence = Evidence::Returned { was_sent: copy.first_seq.is_some() };
+            advance(tx, now, copy, evidence, |_| {})?;
         }
     }
     Ok(())
@@ -318,6 +345,9 @@ pub fn about_device(
     let mut moved = 0;
     for copy in tables::copies_on(tx, device)? {
         let evidence = match evidence {
+            // No Delete and no block reaches a search copy.
+            Evidence::AccessBlocked if copy.is_search => continue,
+            Evidence::WipeCalledOff if copy.is_search => Evidence::BeyondDelete,
             Evidence::Returned { .. } => Evidence::Returned { was_sent: copy.first_seq.is_some() },
             other => other,
         };

@@ -12,7 +12,7 @@ use super::retraction::tables as copies;
 use super::retraction::tables::CopyRow;
 use super::retraction::{self, Evidence, State, next};
 use super::tables::{self, PairRow, Work};
-use super::{Recall, RecallError, Rooms, vault};
+use super::{Barred, Recall, RecallError, Rooms, vault};
 use crate::clock::Timestamp;
 use crate::database::{self, Error, GAP_PENDING, Tx};
 use crate::failpoint;
@@ -126,13 +126,17 @@ impl Recall {
     }
 
     async fn job(&self, work: Work, limit: usize) -> Result<usize, RecallError> {
-        let (rooms, clock) = (self.rooms.clone(), self.clock.clone());
+        let (rooms, clock, barred) = (self.rooms.clone(), self.clock.clone(), self.barred);
         self.db
             .write_first(move |tx| {
                 let now = clock.now();
                 let pairs = tables::pairs_waiting(tx, work, now, limit)?;
                 for pair in &pairs {
-                    carry_out(tx, &rooms, work, pair, now)?;
+                    match work {
+                        Work::Expand => expand(tx, &rooms, barred, pair, now)?,
+                        Work::Remove => vault::take_out(tx, &rooms, pair, now).map(drop)?,
+                        _ => vault::put_back(tx, &rooms, pair, now).map(drop)?,
+                    }
                 }
                 Ok(pairs.len())
             })
@@ -158,22 +162,14 @@ impl Recall {
     }
 }
 
-fn carry_out(
+/// Turns a pair into the copies its devices hold, or into `Prevented` where they hold none.
+fn expand(
     tx: &Tx<'_>,
     rooms: &Rooms,
-    work: Work,
+    barred: Barred,
     pair: &PairRow,
     now: Timestamp,
-) -> Result<(), RecallError> {
-    match work {
-        Work::Expand => Ok(expand(tx, rooms, pair, now)?),
-        Work::Remove => vault::take_out(tx, rooms, pair, now).map(drop),
-        _ => vault::put_back(tx, rooms, pair, now).map(drop),
-    }
-}
-
-/// Turns a pair into the copies its devices hold, or into `Prevented` where they hold none.
-fn expand(tx: &Tx<'_>, rooms: &Rooms, pair: &PairRow, now: Timestamp) -> Result<(), Error> {
+) -> Result<(), Error> {
     let held = ledger::who_holds(tx, pair.identity, pair.mailbox)?;
     for device in ledger::device::of_mailbox(tx, pair.mailbox)? {
         let copies = held.iter().filter(|copy| copy.device == device.id);
@@ -184,6 +180,9 @@ fn expand(tx: &Tx<'_>, rooms: &Rooms, pair: &PairRow, now: Timestamp) -> Result<
         }
         for row in &rows {
             write_new(tx, rooms, row, now)?;
+        }
+        if barred(tx, device.id)? {
+            retraction::about_device(tx, device.id, Evidence::AccessBlocked, None, now)?;
         }
     }
     failpoint!("recall.expanded");

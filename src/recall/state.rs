@@ -116,6 +116,8 @@ pub enum Evidence {
     WipeFailed,
     /// The device came back with nothing, or stayed away long enough.
     WipeBorneOut,
+    /// A wipe that was not promised was called off.
+    WipeCalledOff,
     /// The device is blocked or quarantined.
     AccessBlocked,
     /// The last moment passed, the partnership was removed, or the user is gone.
@@ -278,6 +280,7 @@ enum Kind {
     WipePromised,
     WipeFailed,
     WipeBorneOut,
+    WipeCalledOff,
     AccessBlocked,
     GivenUp,
     BeyondDelete,
@@ -311,6 +314,7 @@ impl Kind {
             Evidence::WipePromised => Kind::WipePromised,
             Evidence::WipeFailed => Kind::WipeFailed,
             Evidence::WipeBorneOut => Kind::WipeBorneOut,
+            Evidence::WipeCalledOff => Kind::WipeCalledOff,
             Evidence::AccessBlocked => Kind::AccessBlocked,
             Evidence::GivenUp => Kind::GivenUp,
             Evidence::BeyondDelete => Kind::BeyondDelete,
@@ -358,6 +362,7 @@ const TABLE: &[Line] = {
         line(&[WipeSent], Kind::WipePromised, WipeAcked),
         line(&[WipeSent, WipeAcked], Kind::WipeFailed, WipeRefused),
         line(&[WipeAcked], Kind::WipeBorneOut, WipeCorroborated),
+        line(&[WipeRequested, WipeSignalled, WipeRefused], Kind::WipeCalledOff, Queued),
         line(UNRESOLVED, Kind::AccessBlocked, Blocked),
         line(UNRESOLVED, Kind::GivenUp, Unreachable),
         line(DEVICE_STATES, Kind::BeyondDelete, NotRetractable),
@@ -522,6 +527,7 @@ mod tests {
             (WipeSent, E::WipePromised) => Some(WipeAcked),
             (WipeSent | WipeAcked, E::WipeFailed) => Some(WipeRefused),
             (WipeAcked, E::WipeBorneOut) => Some(WipeCorroborated),
+            (WipeRequested | WipeSignalled | WipeRefused, E::WipeCalledOff) => Some(Queued),
             _ => Option::None,
         }
     }
@@ -556,6 +562,7 @@ mod tests {
             Just(E::WipePromised),
             Just(E::WipeFailed),
             Just(E::WipeBorneOut),
+            Just(E::WipeCalledOff),
             Just(E::AccessBlocked),
             Just(E::GivenUp),
             Just(E::BeyondDelete),

@@ -1,5 +1,5 @@
 //! The whole gateway from one seed: users and phones of all families, dishonest and restored ones among them; answers lost, cut,
-//! duplicated and held; requests repeated and raced; other clients, recalls and cancellations at every point; weeks in seconds; and
+//! duplicated and held; requests repeated and raced; other clients, recalls, cancellations, blocks and wipes at every point; weeks in seconds; and
 //! power cuts after which only what was fsynced is there.
 //!
 //! After every step the invariants of `check` hold. A failure prints the seed, the step and the story so far.
@@ -8,8 +8,11 @@
 mod answers;
 mod check;
 mod life;
+mod operators;
 mod others;
 mod phones;
+mod post;
+mod serving;
 pub(crate) mod two_devices;
 mod world;
 

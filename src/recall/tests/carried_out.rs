@@ -1,6 +1,6 @@
 //! From the fence to the acknowledgement: devices, evidence, silence, the report.
 
-use super::retraction::{Closed, Proof};
+use super::retraction::{Closed, Evidence, Proof};
 use super::*;
 use crate::database::GAP_PENDING;
 use crate::ledger::holding;
@@ -233,4 +233,48 @@ async fn every_change_of_state_of_a_silent_phone_is_audited() {
     house.sent(bobs, at, 8);
     assert_eq!(house.states(order).await[0], (bobs, State::Sent));
     assert_eq!(house.audited(order, "retraction"), before + 1, "silent to sent");
+}
+
+#[tokio::test]
+async fn the_report_of_a_blocked_phone_does_not_say_waiting() {
+    let (mut house, bob, _, _) = story().await;
+    house.recall = house.recall.clone().barred_by(|_, _| Ok(true));
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    assert!(house.states(order).await.contains(&(bob, State::Blocked)));
+    house.write(move |tx| retraction::let_in(tx, bob, START));
+    assert!(house.states(order).await.contains(&(bob, State::Queued)));
+}
+
+#[tokio::test]
+async fn a_wipe_that_was_called_off_leaves_the_delete_owed() {
+    let (house, bob, _, at) = story().await;
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    let hears = |evidence| {
+        house.write(move |tx| retraction::about_device(tx, bob, evidence, None, START));
+    };
+    hears(Evidence::WipeAsked { second_person: true });
+    hears(Evidence::WipeSignal);
+    assert!(house.due(bob, at.0).is_empty());
+    hears(Evidence::WipeCalledOff);
+    assert_eq!(house.due(bob, at.0), [at.1]);
+    assert!(house.states(order).await.contains(&(bob, State::Queued)));
+}
+
+#[tokio::test]
+async fn a_blocked_phone_that_knocks_is_still_blocked() {
+    let (house, bob, _, _) = story().await;
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    let hears = |evidence| {
+        house.write(move |tx| retraction::about_device(tx, bob, evidence, None, START));
+    };
+    let state = async || house.states(order).await[0].1;
+    hears(Evidence::NoContact);
+    house.write(move |tx| retraction::heard(tx, bob, START));
+    assert_eq!(state().await, State::Queued);
+    hears(Evidence::AccessBlocked);
+    house.write(move |tx| retraction::heard(tx, bob, START));
+    assert_eq!(state().await, State::Blocked);
 }

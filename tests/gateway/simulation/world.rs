@@ -150,6 +150,7 @@ impl World {
             34..42 => self.the_worker_works(),
             42..46 => self.power_goes(),
             46..50 => self.a_backup_or_its_return(),
+            50..54 => self.an_operator_acts(),
             _ => self.some_phone_acts(),
         }
         self.look();
@@ -175,8 +176,9 @@ impl World {
         if self.random.once_in(2) {
             self.disk.dies_in(self.random.below(30));
             self.tell("the disk is about to die".to_owned());
-            match self.random.below(5) {
+            match self.random.below(6) {
                 0 => self.mail_arrives(),
+                5 => self.an_operator_acts(),
                 1 => self.the_worker_works(),
                 2 => self.somebody_recalls(),
                 _ => self.some_phone_acts(),
@@ -198,6 +200,7 @@ impl World {
         let life = Life::begin(self.dir.path(), &self.disk, &self.bodies, &self.clock);
         self.life = Some(life.expect("the process starts again"));
         self.learn_orders();
+        self.learn_standings();
     }
 
     /// Whether the disk has died under what was just done: nobody was told anything.
