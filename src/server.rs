@@ -101,6 +101,8 @@ pub struct Opening {
     pub sign_in: directory::Settings,
     /// Where bodies lie; beside the database where none is given.
     pub bodies: Option<Bodies>,
+    /// What takes outgoing mail; the relay of the configuration where none is given.
+    pub relay: Option<Relay>,
 }
 
 impl House {
@@ -126,7 +128,12 @@ impl House {
         );
         let directory = Directory::new(database.clone(), clock.clone(), opening.sign_in)?;
         let postman = Postman::new(store.clone(), directory.clone(), &config.server.hostname);
-        let outbox = Outbox::new(postman.clone(), relay(config)?, OutboxSettings::default());
+        let relay = match opening.relay {
+            Some(relay) => Some(relay),
+            None => relay(config)?,
+        };
+        let outbox = Outbox::new(postman.clone(), relay, OutboxSettings::default())
+            .withheld_by(recall::withholds);
         let rooms =
             recall::Rooms { store: store.clone(), board: board.clone(), bells: bells.clone() };
         let recall =

@@ -24,9 +24,9 @@ mod tables;
 mod withheld;
 
 pub use lmtp::{Lmtp, LmtpSettings};
-pub use outbox::{Outbox, OutboxCounts, OutboxId, OutboxSettings, RecipientState};
+pub use outbox::{Outbox, OutboxCounts, OutboxId, OutboxSettings, RecipientState, Withheld};
 pub use postman::Postman;
-pub use relay::{Offer, Relay, RelaySettings, Security};
+pub use relay::{Hand, Offer, Relay, RelaySettings, Security};
 pub use submit::{ClientKey, Submission, SubmitError, Submitted};
 pub use withheld::{HeldMail, Hold, resume, withdraw};
 

@@ -57,8 +57,12 @@ struct Inner {
     postman: Postman,
     relay: Option<Relay>,
     settings: OutboxSettings,
-    news: Notify,
+    withheld: Withheld,
+    news: Arc<Notify>,
 }
+
+/// Whether a message that waits must not leave any more; asked in the transaction that lets it.
+pub type Withheld = fn(&Tx<'_>, IdentityId, Timestamp) -> Result<bool, Error>;
 
 /// How the outbox stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +93,7 @@ struct Due {
     user: UserId,
     sender: String,
     body: BodyHash,
+    identity: IdentityId,
     submitted_at: Timestamp,
     attempts: u32,
     /// Somebody looked at it and said no.
@@ -141,7 +146,17 @@ impl Default for OutboxSettings {
 impl Outbox {
     /// An outbox. Without a relay only local recipients can be reached.
     pub fn new(postman: Postman, relay: Option<Relay>, settings: OutboxSettings) -> Outbox {
-        Outbox(Arc::new(Inner { postman, relay, settings, news: Notify::new() }))
+        let (withheld, news): (Withheld, _) = (|_, _, _| Ok(false), Arc::default());
+        Outbox(Arc::new(Inner { postman, relay, settings, withheld, news }))
+    }
+
+    /// The same, which asks whether a mail may leave before it is offered.
+    #[must_use]
+    pub fn withheld_by(self, withheld: Withheld) -> Outbox {
+        let Inner { postman, relay, settings, news, .. } = &*self.0;
+        let (postman, relay) = (postman.clone(), relay.clone());
+        let (settings, news) = (settings.clone(), news.clone());
+        Outbox(Arc::new(Inner { postman, relay, settings, withheld, news }))
     }
 
     pub(crate) fn store(&self) -> &Embedded {
@@ -350,9 +365,14 @@ impl Outbox {
         };
         let (id, now) = (mail.id, self.clock().now());
         let named = recipients.clone();
+        let (identity, withheld) = (mail.identity, self.0.withheld);
         // Whoever was withdrawn meanwhile is not offered.
         let mark = move |tx: &Tx<'_>| {
             let mut offered = Vec::new();
+            if withheld(tx, identity, now)? {
+                tx.execute(tables::WITHDRAW, params![id, now])?;
+                return Ok(offered);
+            }
             for recipient in &named {
                 if tx.execute(tables::SET_OFFERED, params![id, recipient, now])? > 0 {
                     offered.push(recipient.clone());
@@ -523,6 +543,7 @@ fn read_due(row: &crate::database::Row<'_>) -> Result<Due, Error> {
         submitted_at: row.get(5)?,
         attempts: row.get(6)?,
         is_refused: row.get::<i64>(7)? == REFUSED,
+        identity: row.get(8)?,
     })
 }
 

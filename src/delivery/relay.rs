@@ -3,6 +3,8 @@
 //! Every step has a timeout of ours around it: the client's own do not cover a server that accepts and never greets. Each recipient
 //! gets an answer of its own, and "we cannot know" is an answer, given whenever the octets were on their way and no reply came back.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::Address;
@@ -49,8 +51,26 @@ pub struct RelaySettings {
 }
 
 /// The way to the relay. Cheap to make; a connection lasts for one mail.
-#[derive(Clone, Debug)]
-pub struct Relay(RelaySettings);
+#[derive(Clone)]
+pub struct Relay(Way);
+
+/// Takes an offer in place of a relay: envelope sender, recipients and octets; gives one answer for each recipient.
+pub type Hand = Arc<dyn Fn(&str, &[String], &[u8]) -> Vec<Offer> + Send + Sync>;
+
+#[derive(Clone)]
+enum Way {
+    Smtp(RelaySettings),
+    Hand(Hand),
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Way::Smtp(settings) => write!(f, "Relay({}:{})", settings.host, settings.port),
+            Way::Hand(_) => f.write_str("Relay(by hand)"),
+        }
+    }
+}
 
 /// What the relay said about one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,11 +104,28 @@ impl RelaySettings {
 impl Relay {
     /// The way to a relay.
     pub fn new(settings: RelaySettings) -> Relay {
-        Relay(settings)
+        Relay(Way::Smtp(settings))
+    }
+
+    /// A relay that is a function, for who has no network: a simulation.
+    pub fn by_hand(hand: Hand) -> Relay {
+        Relay(Way::Hand(hand))
     }
 
     /// Offers a mail; gives one answer for each recipient, in their order.
     pub async fn offer(&self, sender: &str, recipients: &[String], raw: &[u8]) -> Vec<Offer> {
+        match &self.0 {
+            Way::Smtp(settings) => Smtp(settings).offer(sender, recipients, raw).await,
+            Way::Hand(hand) => hand(sender, recipients, raw),
+        }
+    }
+}
+
+/// A relay behind a socket.
+struct Smtp<'a>(&'a RelaySettings);
+
+impl Smtp<'_> {
+    async fn offer(&self, sender: &str, recipients: &[String], raw: &[u8]) -> Vec<Offer> {
         let all = |offer: Offer| vec![offer; recipients.len()];
         let mut connection = match self.connect().await {
             Ok(connection) => connection,

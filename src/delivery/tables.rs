@@ -22,7 +22,7 @@ pub(super) const INSERT_RECIPIENT: &str = "INSERT INTO outbox_recipients \
     ON CONFLICT (outbox_id, recipient) DO NOTHING";
 
 /// A mail whose next try lies further ahead than any wait was put off by a clock that has been set back since.
-pub(super) const DUE: &str = "SELECT id, user_id, sender, body_hash, size, submitted_at, attempts, held \
+pub(super) const DUE: &str = "SELECT id, user_id, sender, body_hash, size, submitted_at, attempts, held, identity_id \
     FROM outbox WHERE next_try_at IS NOT NULL AND held IN (0, 3) AND (next_try_at <= ?1 OR next_try_at > ?3) \
     ORDER BY next_try_at, id LIMIT ?2";
 

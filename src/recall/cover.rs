@@ -63,6 +63,22 @@ pub fn bind_late(
     Ok(is_covered)
 }
 
+/// Whether an order stands for a message that is on its way out: whatever mailbox it was sent from, it does not leave. The outbox
+/// asks, in the transaction in which it would let it go.
+pub fn withholds(tx: &Tx<'_>, identity: IdentityId, now: Timestamp) -> Result<bool, Error> {
+    if !tables::any_fence(tx)? {
+        return Ok(false);
+    }
+    let Some(claimed) = message::identity(tx, identity)? else { return Ok(false) };
+    let Some(message_id) = &claimed.message_id else { return Ok(false) };
+    let standing = tables::standing_for(tx, message_id, claimed.from.as_deref(), identity, now)?;
+    for stands in &standing {
+        let event = Event::new("order.withdrew_outgoing").id("order", stands.order);
+        audit::note(tx, now, &event.id("identity", identity))?;
+    }
+    Ok(!standing.is_empty())
+}
+
 /// The store's hook: every arrival is bound in its own transaction.
 pub fn arrivals(board: FenceBoard) -> OnArrival {
     Arc::new(move |tx, copy, now| {

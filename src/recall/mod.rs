@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use cover::{arrivals, bind_late, covers};
+pub use cover::{arrivals, bind_late, covers, withholds};
 pub use coverage::{
     CANNOT_KNOW, Coverage, Grade, OrderView, PairView, RecipientResult, RecipientView,
 };

@@ -392,6 +392,9 @@ pub(super) fn note(tx: &Tx<'_>, now: Timestamp, copy: &CopyRow, from: State) -> 
         .id("item", i64::from(copy.item.0))
         .text("from", from.name())
         .text("to", copy.state.name());
+    if copy.is_search {
+        event = event.id("search", 1);
+    }
     if let Some(reason) = copy.reason {
         event = event.text("reason", reason.text());
     }

@@ -10,7 +10,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use retract::clock::Clock;
 use retract::config::Config;
 use retract::database::{self, Bodies};
-use retract::delivery::{Lmtp, LmtpSettings};
+use retract::delivery::{Lmtp, LmtpSettings, Relay};
 use retract::directory::{NewUser, Settings};
 use retract::eas::{ConnectionId, Incoming, Place};
 use retract::ids::{MailboxId, UserId};
@@ -26,11 +26,13 @@ pub(crate) fn open(
     clock: &Clock,
     database: database::Options,
     bodies: Bodies,
+    relay: Relay,
 ) -> Result<House, StartError> {
     let mut config = Config::default();
     config.server.data_dir = dir.to_owned();
     config.server.hostname = "gw.a.example".to_owned();
-    let opening = Opening { database, sign_in: Settings::quick(), bodies: Some(bodies) };
+    let opening =
+        Opening { database, sign_in: Settings::quick(), bodies: Some(bodies), relay: Some(relay) };
     House::open(&config, clock, opening)
 }
 

@@ -7,6 +7,7 @@
 
 mod answers;
 mod check;
+mod diary;
 mod life;
 mod operators;
 mod others;

@@ -403,3 +403,14 @@ async fn the_way_to_the_relay_is_protected() {
     assert!(matches!(send(&stripped).await, Offer::Later(_)), "STARTTLS was taken out");
     assert!(plain.saw().is_empty() && relay.saw().len() == 1);
 }
+
+#[tokio::test]
+async fn a_mail_whose_recall_came_first_does_not_leave() {
+    let rig = rig().await;
+    let outbox = rig.outbox.clone().withheld_by(|_, _, _| Ok(true));
+    let rig = Rig { outbox, ..rig };
+    let id = rig.sends("m", &["bob@a.example", "eve@x.example"]).await;
+    assert_eq!(rig.states(id).await, ["bob@a.example delivered", "eve@x.example withdrawn"]);
+    assert!(rig.relay.saw().is_empty());
+    assert_eq!(rig.outbox.counts().await.unwrap().waiting, 0);
+}

@@ -5,7 +5,7 @@
 //! - What reads acknowledged or prevented, no honest phone holds; a restored one re-opens it.
 //! - A device that may not talk is given nothing and its pairs say so; a wipe is worth no more than its promise (`operators`).
 //! - What was accepted is there; what a phone was told succeeded is so.
-//! - The audit verifies.
+//! - What was sent from a phone leaves once (`post`); the audit verifies and says what the reports say (`diary`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,10 +20,10 @@ use retract::audit;
 use retract::eas::{Answer, Body};
 use retract::ids::{DeviceId, FolderId, ItemNumber};
 use retract::ledger::{self, Place};
-use retract::recall::{PairView, State};
+use retract::recall::{Coverage, PairView, RecipientResult, State};
 
 use super::phones::Held;
-use super::world::World;
+use super::world::{Order, USERS, World};
 
 /// How many rounds of syncing all phones may need to come to rest.
 const ROUNDS_MAX: usize = 200;
@@ -35,7 +35,9 @@ impl World {
             self.check_books(index);
         }
         self.check_orders();
+        self.check_post();
         if self.steps.is_multiple_of(8) {
+            self.check_diary();
             self.check_store(false);
         }
         if self.steps.is_multiple_of(40) {
@@ -87,6 +89,7 @@ impl World {
         for order in self.orders.clone().into_iter().filter(|order| order.open) {
             let recall = self.life().house.recall.clone();
             let coverage = self.life().run(recall.coverage(order.id)).unwrap();
+            self.check_left_out(&order, &coverage);
             for pair in &coverage.devices {
                 let index = devices.iter().position(|device| *device == Some(pair.device));
                 let Some(index) = index else { continue };
@@ -109,6 +112,19 @@ impl World {
                     );
                 }
             }
+        }
+    }
+
+    /// Where the author's own mailbox is left out, it is left alone, and said to be.
+    fn check_left_out(&self, order: &Order, coverage: &Coverage) {
+        let author = self.author(order.number).filter(|_| !order.include_sender);
+        let Some(author) = author else { return };
+        let mailbox = self.mailboxes[author];
+        let none = coverage.devices.iter().all(|pair| pair.mailbox != mailbox);
+        assert!(none, "order {} reaches for its author's mailbox", order.id);
+        let address = format!("{}@a.example", USERS[author]);
+        for view in coverage.recipients.iter().filter(|view| view.recipient == address) {
+            assert_eq!(view.result, RecipientResult::LeftAlone, "order {}", order.id);
         }
     }
 
@@ -203,11 +219,14 @@ impl World {
                     );
                 }
                 // What was sent from a phone arrives with the outbox; a recall stops it there, and cancelling does not send it.
-                let is_settled = match mail.sender {
-                    Some(_) => at_the_end && !ordered.contains(&number),
-                    None => at_the_end || !ordered.contains(&number),
+                let touched = self.is_touched(number, user);
+                let wanted = match mail.sender {
+                    // The author's own copy stays where an order leaves it out.
+                    Some(sender) if sender == user && !touched => presence.accepted.min(1),
+                    Some(_) if at_the_end && !ordered.contains(&number) => presence.accepted,
+                    None if at_the_end || !touched => presence.accepted,
+                    _ => 0,
                 };
-                let wanted = if is_settled { presence.accepted } else { 0 };
                 assert!(
                     withdrawn || presence.deleted || count >= wanted,
                     "mail {number} of user {user} is there {count} times, not {wanted}",
@@ -229,6 +248,7 @@ impl World {
         }
         self.settle();
         self.check_store(true);
+        self.check_post_at_the_end();
         self.check_audit();
         self.look();
         for index in 0..self.handsets.len() {
@@ -274,10 +294,9 @@ impl World {
             self.everybody_is_let_in();
             // Longer than the clock was ever set back, so that everything is due.
             self.clock.advance(Duration::from_secs(3 * 3_600));
-            let (recall, outbox) =
-                (self.life().house.recall.clone(), self.life().house.outbox.clone());
+            let recall = self.life().house.recall.clone();
             self.life().run(recall.work_off()).unwrap();
-            self.life().run(outbox.run_due()).unwrap();
+            self.the_outbox_works().unwrap();
             for index in 0..self.handsets.len() {
                 self.catches_up(index);
             }
@@ -299,6 +318,7 @@ impl World {
     }
 
     fn catches_up(&mut self, index: usize) {
+        self.repeats_mail(index);
         let exchange = self.handsets[index].phone.folder_sync();
         self.exchange_taken(index, &exchange);
         let folders: Vec<String> = self.handsets[index]

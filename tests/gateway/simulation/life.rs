@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 
 use retract::clock::Clock;
 use retract::database::{self, Bodies, Options};
+use retract::delivery::Relay;
 use retract::ids::MailboxId;
 use retract::server::{House, StartError};
 
@@ -26,6 +27,7 @@ impl Life {
         disk: &Disk,
         bodies: &Bodies,
         clock: &Clock,
+        relay: Relay,
     ) -> Result<Life, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -37,7 +39,7 @@ impl Life {
             vfs: Some(disk.name()),
             ..Options::quick(clock)
         };
-        let house = house::open(dir, clock, options, bodies.clone())?;
+        let house = house::open(dir, clock, options, bodies.clone(), relay)?;
         let life = Life { runtime, house };
         let store = life.house.store.clone();
         life.run(async move { store.tidy().await }).expect("what a crash left can be tidied");

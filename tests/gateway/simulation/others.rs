@@ -18,8 +18,12 @@ impl World {
         let new = u32::try_from(self.mails.len()).expect("few mails") + 1;
         let number = again.unwrap_or(new);
         if !self.mails.contains_key(&number) {
-            let raw = raw(number, "Ext <ext@b.example>", self.random.once_in(3));
-            self.mails.entry(number).or_default().raw = raw;
+            let author = self.random.once_in(4).then(|| self.random.index(USERS.len()));
+            let from = author
+                .map_or("ext@b.example".to_owned(), |user| format!("{}@a.example", USERS[user]));
+            let raw = raw(number, &format!("Someone <{from}>"), self.random.once_in(3));
+            let mail = self.mails.entry(number).or_default();
+            (mail.raw, mail.author) = (raw, author);
         }
         let raw = self.mails[&number].raw.clone();
         let count = 1 + self.random.index(USERS.len());
@@ -108,7 +112,14 @@ impl World {
 
     /// An administrator recalls a mail: one that is here, one that will be, or one that was.
     pub(super) fn somebody_recalls(&mut self) {
-        let number = 1 + self.random.index(self.mails.len() + 2) as u32;
+        let ordered: Vec<u32> =
+            self.orders.iter().filter(|order| order.open).map(|order| order.number).collect();
+        let over = self.random.pick(&ordered).copied().filter(|_| self.random.clone().once_in(4));
+        let number = match over {
+            // One more over the same mail.
+            Some(number) => number,
+            None => 1 + self.random.index(self.mails.len() + 2) as u32,
+        };
         let open = self.orders.iter().filter(|order| order.open).count();
         if open >= 8 {
             return;
@@ -116,7 +127,7 @@ impl World {
         let request = OrderRequest {
             message_id: format!("<mk{number}x@b.example>"),
             reason: "a test".to_owned(),
-            include_sender: true,
+            include_sender: self.random.once_in(2),
             ..OrderRequest::default()
         };
         let recall = self.life().house.recall.clone();
@@ -133,7 +144,8 @@ impl World {
         }
         let recall = self.life().house.recall.clone();
         let view = self.life().run(recall.show(id)).unwrap();
-        let users: BTreeSet<usize> = match self.mails.get(&number) {
+        let (include_sender, author) = (view.include_sender, self.author(number));
+        let mut users: BTreeSet<usize> = match self.mails.get(&number) {
             Some(mail) => {
                 let here = |(user, presence): (&usize, &super::world::Presence)| {
                     // What comes from the outbox may not have come yet.
@@ -144,8 +156,9 @@ impl World {
             }
             None => BTreeSet::new(),
         };
-        let stands_until = view.stands_until;
-        self.orders.push(Order { id, number, stands_until, open: view.state == "open", users });
+        users.retain(|user| include_sender || author != Some(*user));
+        let (stands_until, open) = (view.stands_until, view.state == "open");
+        self.orders.push(Order { id, number, stands_until, open, include_sender, users });
     }
 
     /// After a start: what was ordered and cancelled is in the database, whoever was told.
@@ -178,11 +191,11 @@ impl World {
 
     /// The workers of recall and of the outbox do what is due.
     pub(super) fn the_worker_works(&mut self) {
-        let (recall, outbox) = (self.life().house.recall.clone(), self.life().house.outbox.clone());
+        let recall = self.life().house.recall.clone();
         let what = self.random.below(4);
         let done = match what {
             0 => self.life().run(recall.sweep()).map_err(|error| error.to_string()),
-            1 => self.life().run(outbox.run_due()).map(drop).map_err(|error| error.to_string()),
+            1 => self.the_outbox_works(),
             _ => self.life().run(recall.work_off()).map_err(|error| error.to_string()),
         };
         self.tell(format!("the workers: {what} {done:?}"));

@@ -16,6 +16,7 @@ use retract::ids::{DeviceId, UserId};
 use retract::ledger;
 
 use super::operators::Standing;
+use super::post::Unsent;
 use super::world::{USERS, World, number_in};
 use crate::house::PASSWORD;
 use crate::random::Random;
@@ -45,6 +46,8 @@ pub(super) struct Handset {
     pub(super) pending: Vec<(String, ClientCommand)>,
     /// An answer on its way.
     pub(super) held: Option<(Exchange, Answer)>,
+    /// A mail it wants sent and has not been told about.
+    pub(super) unsent: Option<Unsent>,
     pub(super) hanging: Option<(Exchange, Wait)>,
 }
 
@@ -79,6 +82,7 @@ impl Handset {
             unsure: BTreeSet::new(),
             pending: Vec::new(),
             held: None,
+            unsent: None,
             hanging: None,
         }
     }
@@ -99,6 +103,7 @@ impl Handset {
         self.pending.clear();
         self.stale.clear();
         self.unsure.clear();
+        self.unsent = None;
     }
 
     pub(super) fn lost(&mut self, exchange: &Exchange) {
@@ -304,6 +309,9 @@ impl World {
                 Phone::read(&item, read)
             }
         };
+        if what == 0 {
+            self.may_be_deleted(number, self.handsets[index].user);
+        }
         self.tell(format!("{called}: {what} on {number} {item}"));
         Some(command)
     }

@@ -131,7 +131,7 @@ impl World {
     }
 
     /// The octets of an answer, looked at on their way out; nothing when the fence cut it.
-    fn check_answer(
+    pub(super) fn check_answer(
         &mut self,
         index: usize,
         exchange: &Exchange,

@@ -8,8 +8,10 @@ use retract::clock::{Clock, Timestamp};
 use retract::database::Bodies;
 use retract::ids::{DeviceId, FolderId, ItemNumber, MailboxId, OrderId};
 
+use super::diary::Diary;
 use super::life::Life;
 use super::phones::Handset;
+use super::post::Post;
 use crate::disk::{Disk, Image, Unsynced};
 use crate::random::Random;
 
@@ -31,6 +33,8 @@ pub(super) struct World {
     pub(super) names: BTreeMap<(FolderId, ItemNumber), u32>,
     /// The exposure last seen of each item on each device.
     pub(super) exposures: BTreeMap<(DeviceId, FolderId, ItemNumber), u16>,
+    pub(super) post: Post,
+    pub(super) diary: Diary,
     pub(super) folders_made: u32,
     pub(super) client_ids: u32,
     pub(super) steps: usize,
@@ -53,7 +57,8 @@ impl Stage {
     pub(super) fn new() -> Stage {
         let dir = tempfile::tempdir().expect("a directory");
         let (clock, disk, bodies) = (Clock::manual(START), Disk::new(), Bodies::simulated());
-        let life = Life::begin(dir.path(), &disk, &bodies, &clock).expect("a fresh start");
+        let life = Life::begin(dir.path(), &disk, &bodies, &clock, Post::new(0).relay())
+            .expect("a fresh start");
         let mailboxes = life.users(&USERS);
         drop(life);
         let image = disk.image();
@@ -66,8 +71,16 @@ impl Stage {
 pub(super) struct Mail {
     /// The octets as they were handed in.
     pub(super) raw: String,
-    /// Who wrote it, of our users.
+    /// Whose phone sent it, of our users.
     pub(super) sender: Option<usize>,
+    /// Whose address stands in its From, of our users.
+    pub(super) author: Option<usize>,
+    /// Which of our users it was sent to from a phone.
+    pub(super) sent_to: Option<usize>,
+    /// Whether a phone sent it to somebody elsewhere too.
+    pub(super) abroad: bool,
+    /// Whether a phone was told that it was taken.
+    pub(super) told: bool,
     /// How it stands with each user who has ever been given it.
     pub(super) at: BTreeMap<usize, Presence>,
 }
@@ -90,6 +103,8 @@ pub(super) struct Order {
     pub(super) number: u32,
     pub(super) stands_until: Timestamp,
     pub(super) open: bool,
+    /// Whether the author's own mailbox is covered.
+    pub(super) include_sender: bool,
     /// The users it covers.
     pub(super) users: BTreeSet<usize>,
 }
@@ -106,7 +121,8 @@ impl World {
     pub(super) fn on(stage: &Stage, seed: u64, random: Random, handsets: Vec<Handset>) -> World {
         let (clock, disk, bodies) = (Clock::manual(START), stage.disk.clone(), Bodies::simulated());
         disk.put_back(&stage.image);
-        let life = Life::begin(stage.dir.path(), &disk, &bodies, &clock);
+        let post = Post::new(seed);
+        let life = Life::begin(stage.dir.path(), &disk, &bodies, &clock, post.relay());
         World {
             seed,
             random,
@@ -118,6 +134,8 @@ impl World {
             orders: Vec::new(),
             names: BTreeMap::new(),
             exposures: BTreeMap::new(),
+            post,
+            diary: Diary::default(),
             folders_made: 0,
             client_ids: 0,
             steps: 0,
@@ -197,10 +215,12 @@ impl World {
         self.disk.crash(what);
         self.life = None;
         self.bodies.crash();
-        let life = Life::begin(self.dir.path(), &self.disk, &self.bodies, &self.clock);
+        let (dir, relay) = (self.dir.path(), self.post.relay());
+        let life = Life::begin(dir, &self.disk, &self.bodies, &self.clock, relay);
         self.life = Some(life.expect("the process starts again"));
         self.learn_orders();
         self.learn_standings();
+        self.check_audit_survived();
     }
 
     /// Whether the disk has died under what was just done: nobody was told anything.
@@ -218,13 +238,32 @@ impl World {
     /// A mail was accepted for a user, or may have been.
     pub(super) fn accepted(&mut self, number: u32, user: usize, certain: bool) {
         self.will_come(number, user, certain);
-        let now = self.clock.now();
+        if certain {
+            self.covers_late(number, user);
+        }
+    }
+
+    /// A mail has come to a user: the orders that stand for it cover it there, but for its author where that is left out.
+    pub(super) fn covers_late(&mut self, number: u32, user: usize) {
+        let (now, author) = (self.clock.now(), self.author(number));
         for order in &mut self.orders {
             let stands = order.open && order.number == number && now <= order.stands_until;
-            if stands && certain {
+            if stands && (order.include_sender || author != Some(user)) {
                 order.users.insert(user);
             }
         }
+    }
+
+    /// Whose address stands in a mail's From, of our users.
+    pub(super) fn author(&self, number: u32) -> Option<usize> {
+        self.mails.get(&number).and_then(|mail| mail.author)
+    }
+
+    /// Whether any order, open or not, ever reached for a mail in a user's mailbox.
+    pub(super) fn is_touched(&self, number: u32, user: usize) -> bool {
+        let is_author = self.author(number) == Some(user);
+        let mut orders = self.orders.iter();
+        orders.any(|order| order.number == number && (order.include_sender || !is_author))
     }
 
     /// A mail will come to a user, or may; whether an order that stands today covers it, its arrival decides.
