@@ -25,7 +25,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::database::{BodyHash, Error, Tx};
 use crate::directory;
 use crate::failpoint;
-use crate::ids::UserId;
+use crate::ids::{IdentityId, UserId};
 use crate::mailbox::MailboxError;
 use crate::mailbox::embedded::in_tx::release;
 use crate::mailbox::embedded::{Embedded, Holder, Kept};

@@ -30,7 +30,7 @@ impl Engine {
         if let Some(Move { to_item: Some(moved), .. }) = known {
             return Ok(Moved::To(moved));
         }
-        if self.is_recalled(to.mailbox, from.folder, item).await? {
+        if self.names_recalled(to.mailbox, from, item).await? {
             return Ok(Moved::NoSuchItem);
         }
         let Some(live) = self.store.items(from.folder, &[item]).await?.into_iter().next() else {

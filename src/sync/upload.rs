@@ -200,6 +200,31 @@ impl Engine {
         self.database.read(job).await.map_err(SyncError::State)
     }
 
+    /// As [`Engine::is_recalled`], asked because a device names the item. Whoever names what it acknowledged to have removed has it
+    /// still: its copy is open again.
+    pub async fn names_recalled(
+        &self,
+        mailbox: MailboxId,
+        place: Place,
+        item: ItemNumber,
+    ) -> Result<bool, SyncError> {
+        if !self.is_recalled(mailbox, place.folder, item).await? {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let job = move |tx: &Tx<'_>| {
+            let reopened = retraction::reappeared(tx, place.device, place.folder, item, now)?;
+            // Before recall has looked the device up there is nothing to re-open yet.
+            let held = ledger::held(tx, place, item)?;
+            if reopened || (held.exposure.any_content() && !held.open) {
+                holding::add(tx, place, Kind::Loose, &RoaringBitmap::from_iter([item.0]))?;
+            }
+            Ok::<(), database::Error>(())
+        };
+        self.database.write(job).await.map_err(SyncError::State)?;
+        Ok(true)
+    }
+
     async fn carry_out(
         &self,
         place: Place,

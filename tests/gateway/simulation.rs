@@ -8,6 +8,7 @@
 mod answers;
 mod check;
 mod diary;
+mod drafts;
 mod life;
 mod operators;
 mod others;

@@ -178,8 +178,18 @@ impl Phone {
 
     /// A Sync of some folders.
     pub fn sync(&self, asks: &[SyncAsk], waits: Waits) -> Exchange {
+        self.sync_as(asks, waits, false)
+    }
+
+    /// A Sync that names some folders; the others are as in the Sync before ([MS-ASCMD] 2.2.3.131).
+    pub fn partial_sync(&self, asks: &[SyncAsk], waits: Waits) -> Exchange {
+        self.sync_as(asks, waits, true)
+    }
+
+    fn sync_as(&self, asks: &[SyncAsk], waits: Waits, partial: bool) -> Exchange {
         let mut request = sync::Request {
             collections: asks.iter().map(|ask| self.collection(ask)).collect(),
+            partial,
             ..sync::Request::default()
         };
         match waits {

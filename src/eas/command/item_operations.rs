@@ -25,7 +25,7 @@ use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome, Plain};
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, ServerId};
-use crate::ledger::Exposure;
+use crate::ledger::{Exposure, Place};
 use crate::mailbox::{Folder, FolderKind, Item, MailboxError};
 use crate::message::Message;
 use crate::policy::Attachments;
@@ -312,8 +312,9 @@ async fn find(ask: &Ask, id: Option<ServerId>) -> Result<Option<(Folder, Item)>,
     let Some(id) = id else { return Ok(None) };
     let Some(folder) = folder(ask, Some(id.collection)).await? else { return Ok(None) };
     let engine = &ask.desk.engine;
+    let place = Place { device: ask.device.id, folder: folder.id };
     if folder.kind == FolderKind::Outbox
-        || engine.is_recalled(folder.mailbox, folder.id, id.item).await?
+        || engine.names_recalled(folder.mailbox, place, id.item).await?
     {
         return Ok(None);
     }

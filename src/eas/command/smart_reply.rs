@@ -93,7 +93,8 @@ fn source_id(source: &Source) -> Result<ServerId, Refusal> {
 }
 
 async fn must_not_be_recalled(ask: &Ask, folder: &Folder, item: ItemNumber) -> Result<(), Refusal> {
-    let recalled = ask.desk.engine.is_recalled(folder.mailbox, folder.id, item).await?;
+    let place = Place { device: ask.device.id, folder: folder.id };
+    let recalled = ask.desk.engine.names_recalled(folder.mailbox, place, item).await?;
     if recalled { Err(Refusal::Status(mail::SOURCE_IS_RECALLED)) } else { Ok(()) }
 }
 

@@ -58,6 +58,16 @@ impl World {
                 places.insert((*folder_id, ItemNumber(item)), Some(folder));
             }
         }
+        let mut fetched = BTreeSet::new();
+        for copy in &self.handsets[index].phone.copies {
+            let mut parts = copy.id.split(':');
+            let folder = parts.next().and_then(|folder| ids.get(folder));
+            let item = parts.next().and_then(|item| item.parse().ok());
+            if let (Some(folder), Some(item)) = (folder, item) {
+                fetched.insert((*folder, ItemNumber(item)));
+                places.entry((*folder, ItemNumber(item))).or_insert(None);
+            }
+        }
         let known = self.exposures.keys().filter(|(of, _, _)| *of == device);
         for (_, folder, item) in known {
             places.entry((*folder, *item)).or_insert(None);
@@ -72,6 +82,9 @@ impl World {
             let bits = held.exposure.bits();
             let old = self.exposures.insert(key, bits).unwrap_or(0);
             assert_eq!(old & !bits, 0, "exposure of {key:?} has shrunk");
+            let is_fetched = fetched.contains(&(held.folder, held.item));
+            let content = held.exposure.any_content();
+            assert!(content || !is_fetched, "{key:?} was fetched, which never left");
             let Some(folder) = cached else { continue };
             let called = self.called(index);
             assert!(held.exposure.any_content(), "{called} has {key:?}, which never left");
@@ -128,9 +141,29 @@ impl World {
         }
     }
 
+    /// Whoever names a recalled mail has it: its pair is open again, whatever was acknowledged.
+    pub(super) fn check_named(&self, index: usize, number: u32) {
+        let handset = &self.handsets[index];
+        let Some(device) = self.device(index).filter(|_| handset.was_served) else { return };
+        if self.mails.get(&number).is_none_or(|mail| mail.drafted) || self.is_dying() {
+            return;
+        }
+        for order in self.orders.iter().filter(|order| order.open && order.number == number) {
+            let recall = self.life().house.recall.clone();
+            let coverage = self.life().run(recall.coverage(order.id)).unwrap();
+            let pair = coverage.devices.iter().find(|pair| pair.device == device);
+            let state = pair.map(|pair| pair.state).filter(|state| state.is_covered());
+            let called = self.called(index);
+            assert!(state.is_none(), "{called} names {number}; order {} reads {state:?}", order.id);
+        }
+    }
+
     /// A restored phone has shown an old key: what it may hold again is not acknowledged any more.
     pub(super) fn check_reopened(&mut self, index: usize, folder: &str, before: &[Held]) {
         let Some(device) = self.device(index) else { return };
+        if self.handsets[index].was_renewed {
+            return;
+        }
         for order in self.orders.clone().into_iter().filter(|order| order.open) {
             let held = before.iter().any(|(of, _, number)| of == folder && *number == order.number);
             if !held {
@@ -161,15 +194,16 @@ impl World {
     ) {
         let Body::Released(content) = &answer.body else { return };
         let Ok(response) = sync::Response::decode(version, content.octets()) else { return };
-        let Some(told) = response.collections.first().filter(|c| c.status == Status(1)) else {
-            return;
-        };
         for command in commands {
             let id = match command {
                 ClientCommand::Change(change) => &change.server_id,
                 ClientCommand::Delete(delete) => &delete.server_id,
                 _ => continue,
             };
+            let collection = id.as_str().split(':').next().unwrap_or_default();
+            let mut answers = response.collections.iter().filter(|c| c.status == Status(1));
+            let told = answers.find(|answer| answer.collection_id.as_str() == collection);
+            let Some(told) = told else { continue };
             let failed = told
                 .replies
                 .iter()

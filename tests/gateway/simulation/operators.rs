@@ -140,7 +140,10 @@ impl World {
     fn decided(&mut self, index: usize, what: &str, told: &Result<(), NotDone>) {
         let said = told.as_ref().map_err(ToString::to_string);
         self.tell(format!("an operator: {what} {}: {said:?}", self.called(index)));
-        self.handsets[index].standing.doubt |= self.is_dying();
+        let renews = matches!(what, "resync" | "clear");
+        self.handsets[index].was_renewed |= renews;
+        let dying = self.is_dying();
+        self.handsets[index].standing.doubt |= dying;
     }
 
     /// What the books say of a device's wipe.

@@ -36,8 +36,12 @@ pub(super) struct Handset {
     pub(super) stale: BTreeSet<String>,
     /// Whether it ever came back from a backup.
     pub(super) was_restored: bool,
+    /// Whether a resync or a cleared wipe made its old keys count for nothing; a backup with such a key is not noticed yet.
+    pub(super) was_renewed: bool,
     /// What operators decided about it.
     pub(super) standing: Standing,
+    /// Whether its last request was let in and answered.
+    pub(super) was_served: bool,
     pub(super) backup: Option<Phone>,
     pub(super) connection: u64,
     /// Folders of which an answer was lost: what was said there may or may not count.
@@ -76,7 +80,9 @@ impl Handset {
             user,
             stale: BTreeSet::new(),
             was_restored: false,
+            was_renewed: false,
             standing: Standing::default(),
+            was_served: false,
             backup: None,
             connection: 1 + random.below(1 << 32),
             unsure: BTreeSet::new(),
@@ -274,11 +280,16 @@ impl World {
         let called = self.called(index);
         let is_drafts =
             self.handsets[index].phone.cache.folder_of(FolderType::DRAFTS) == Some(folder);
-        if is_drafts && self.handsets[index].version() >= ProtocolVersion::V16_0 {
+        let is_drafts = is_drafts && self.handsets[index].version() >= ProtocolVersion::V16_0;
+        if is_drafts && self.random.once_in(2) {
+            return self.goes_on_with_a_draft(index, folder);
+        }
+        if is_drafts {
             let number = u32::try_from(self.mails.len()).expect("few mails") + 1;
             let id = ClientId::new(self.client_id()).expect("a short name");
             let user = self.handsets[index].user;
-            self.mails.entry(number).or_default().sender = Some(user);
+            let mail = self.mails.entry(number).or_default();
+            (mail.sender, mail.author, mail.drafted) = (Some(user), Some(user), true);
             self.accepted(number, user, false);
             self.tell(format!("{called}: drafts {number}"));
             let subject = Some(format!("mk{number}x draft"));
@@ -353,7 +364,10 @@ impl World {
                 }
             }
         }
-        let exchange = self.handsets[index].phone.sync(&asks, waits);
+        let partial = self.random.once_in(8);
+        let phone = &self.handsets[index].phone;
+        let exchange =
+            if partial { phone.partial_sync(&asks, waits) } else { phone.sync(&asks, waits) };
         let fate = self.fate();
         let (user, sure) = (self.handsets[index].user, self.handsets[index].unsure.is_empty());
         let old = self.handsets[index].pending.len() == fresh.len();
@@ -378,6 +392,9 @@ impl World {
     }
 
     fn fetches(&mut self, index: usize) {
+        if self.random.once_in(6) {
+            return self.fetches_what_it_fetched(index);
+        }
         let held = self.handsets[index].holds();
         let Some((folder, id, number)) = self.random.pick(&held).cloned() else { return };
         let item = &self.handsets[index].phone.cache.collections[&folder].items[&id];
@@ -390,6 +407,24 @@ impl World {
         };
         self.tell(format!("{}: fetches {number} {id}", self.called(index)));
         self.exchange(index, &exchange, Fate::Taken);
+        self.check_named(index, number);
+    }
+
+    /// What it once fetched beside its folders, again, whether the mail is still in the folder or not.
+    fn fetches_what_it_fetched(&mut self, index: usize) {
+        let copies = self.handsets[index].phone.copies.clone();
+        let Some(copy) = self.random.pick(&copies) else { return };
+        let Some(number) = number_in(&String::from_utf8_lossy(&copy.octets)) else { return };
+        let exchange = match copy.id.matches(':').count() {
+            1 => {
+                let folder = copy.id.split(':').next().unwrap_or_default();
+                self.handsets[index].phone.fetch(folder, &copy.id)
+            }
+            _ => self.handsets[index].phone.fetch_attachment(&copy.id, None),
+        };
+        self.tell(format!("{}: fetches {number} {} again", self.called(index), copy.id));
+        self.exchange(index, &exchange, Fate::Taken);
+        self.check_named(index, number);
     }
 
     fn moves(&mut self, index: usize, folders: &[String]) {
@@ -400,6 +435,9 @@ impl World {
         self.tell(format!("{}: moves {number} {id} to {to}", self.called(index)));
         let fate = if self.random.once_in(4) { Fate::Lost } else { Fate::Taken };
         self.exchange(index, &exchange, fate);
+        if fate == Fate::Taken {
+            self.check_named(index, number);
+        }
     }
 
     fn makes_or_deletes_a_folder(&mut self, index: usize) {

@@ -19,6 +19,7 @@ use retract::eas::Outcome as Served;
 use sha2::{Digest, Sha256};
 
 use super::others::raw;
+use super::serving::is_served;
 use super::world::{USERS, World, number_in};
 use crate::random::Random;
 
@@ -96,7 +97,11 @@ impl Log {
                 self.refused.push(number);
                 Offer::Refused("5.1.1 nobody here".to_owned())
             }
-            1 => Offer::Later("4.2.0 not now".to_owned()),
+            1 => {
+                // It may be given up after two days of that.
+                self.refused.push(number);
+                Offer::Later("4.2.0 not now".to_owned())
+            }
             2 | 3 => {
                 self.refused.push(number);
                 Offer::Unknown("no answer".to_owned())
@@ -171,6 +176,8 @@ impl World {
         let number = unsent.number;
         self.tell(format!("{}: of {number}: {said:?}, lost: {lost}", self.called(index)));
         assert!(!(told && refused && !before), "a recalled mail was forwarded");
+        let source = unsent.source.filter(|_| !lost);
+        let let_in = said.as_ref().is_some_and(is_served);
         if told && !before {
             self.was_taken(unsent.number, user);
         }
@@ -184,6 +191,10 @@ impl World {
         };
         if lost || later {
             self.handsets[index].unsent = Some(unsent);
+        }
+        self.handsets[index].was_served = let_in;
+        if let Some(source) = source {
+            self.check_named(index, source);
         }
         if matches!(said, Some(Ok(Outcome::Refused(Status(140 | 142..=144))))) {
             self.provisions(index);
@@ -229,6 +240,7 @@ impl World {
             let stands = self.orders.iter().find(|order| {
                 order.open && order.number == number && self.clock.now() <= order.stands_until
             });
+            let stands = stands.filter(|_| !self.mails[&number].drafted);
             assert!(stands.is_none(), "recalled mail {number} left for the relay: {stands:?}");
         }
         done

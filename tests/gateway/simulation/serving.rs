@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use activesync_phone::activesync::Document;
 use activesync_phone::activesync::command::sync::{self, ReplyTo};
 use activesync_phone::activesync::item::email::Email;
 use activesync_phone::activesync::status::Status;
 use activesync_phone::{CachedItem, Commit, Exchange, HttpAnswer, Outcome, PhoneError};
+use activesync_phone::{SyncAsk, Waits};
 use retract::eas::{Answer, ConnectionId, Handler, Outcome as Served};
 use retract::ids::{FolderId, ItemNumber, ServerId};
 
@@ -35,6 +37,7 @@ impl World {
             self.may_stand_otherwise(index, exchange);
             return None;
         }
+        self.handsets[index].was_served = false;
         if barred {
             self.check_barred(index, exchange, &served);
         }
@@ -163,6 +166,7 @@ impl World {
     fn take(&mut self, index: usize, exchange: &Exchange, seen: &HttpAnswer, commit: Commit) {
         let before = self.handsets[index].holds();
         let taken = self.handsets[index].phone.take(exchange, seen, commit);
+        self.handsets[index].was_served = is_served(&taken);
         let line = match &taken {
             Ok(Outcome::Sync(response)) => format!("sync {}", shown(response.as_ref())),
             Ok(outcome) => {
@@ -226,6 +230,21 @@ impl World {
             return self.handsets[index].lost(exchange);
         }
         let Some(response) = response else { return };
+        if response.status == Some(Status(13)) {
+            let asked = sync::Request::decode(self.handsets[index].version(), &exchange.body);
+            let whole = asked.is_ok_and(|asked| !asked.partial) && !exchange.body.is_empty();
+            assert!(!whole, "a whole request is incomplete");
+            // [MS-ASCMD] 2.2.3.177.17: it sends the whole request.
+            let handset = &self.handsets[index];
+            let known = handset.phone.cache.collections.iter();
+            let begun = known.filter(|(_, collection)| collection.key.is_some());
+            let asks: Vec<SyncAsk> = begun.map(|(folder, _)| SyncAsk::of(folder)).collect();
+            if asks.is_empty() {
+                return;
+            }
+            let exchange = handset.phone.sync(&asks, Waits::No);
+            return self.exchange(index, &exchange, Fate::Taken);
+        }
         if response.status == Some(Status(12)) {
             let exchange = self.handsets[index].phone.folder_sync();
             return self.exchange(index, &exchange, Fate::Taken);
@@ -235,6 +254,7 @@ impl World {
             if answer.status == Status(3) && self.handsets[index].stale.contains(&folder) {
                 self.check_reopened(index, &folder, before);
             }
+            self.learns_of_sent_drafts(index, &folder, answer);
             let handset = &mut self.handsets[index];
             if answer.status == Status(1) || answer.status == Status(3) {
                 handset.pending.retain(|(of, _)| *of != folder);
@@ -273,5 +293,16 @@ impl World {
     pub(super) fn folder_id(&self, user: usize, number: &str) -> Option<FolderId> {
         let folders = self.folders(user);
         folders.iter().find(|folder| folder.number.to_string() == number).map(|folder| folder.id)
+    }
+}
+
+/// Whether a request was let in: it was answered with something of its own.
+pub(super) fn is_served(taken: &Result<Outcome, PhoneError>) -> bool {
+    match taken {
+        Ok(Outcome::Refused(status)) => {
+            !matches!(status, Status(111 | 129 | 140 | 142..=144 | 177))
+        }
+        Ok(_) => true,
+        Err(_) => false,
     }
 }

@@ -79,6 +79,8 @@ pub(super) struct Mail {
     pub(super) sent_to: Option<usize>,
     /// Whether a phone sent it to somebody elsewhere too.
     pub(super) abroad: bool,
+    /// Whether it was written as a draft, under a Message-ID that is not ours.
+    pub(super) drafted: bool,
     /// Whether a phone was told that it was taken.
     pub(super) told: bool,
     /// How it stands with each user who has ever been given it.
