@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::gateway::Desk;
 use crate::database::Tx;
 use crate::ids::{DeviceId, FolderId, MailboxId};
-use crate::ledger::{Device, Place};
+use crate::ledger::{self, Cached, Device, Place};
 use crate::push::{Ended, Listener, Ring, Wait, WaitLimits};
 use crate::recall::retraction;
 use crate::sync::{News, SyncError};
@@ -101,6 +101,19 @@ impl Vigil {
             }
         }
         Ok(fresh)
+    }
+}
+
+/// Keeps which folders a device waits on, for reports: trouble with it keeps nobody from waiting.
+pub(in crate::eas) async fn watches(
+    desk: &Desk,
+    device: DeviceId,
+    by: Cached,
+    folders: Vec<FolderId>,
+) {
+    let job = move |tx: &Tx<'_>| ledger::watch(tx, device, by, &folders);
+    if let Err(error) = desk.engine.database.write(job).await {
+        tracing::warn!(%device, %error, "cannot note which folders a device waits on");
     }
 }
 

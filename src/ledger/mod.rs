@@ -26,6 +26,7 @@ mod reconcile;
 mod sync_key;
 mod tables;
 pub mod uploads;
+mod watches;
 
 use roaring::RoaringBitmap;
 
@@ -37,6 +38,7 @@ pub use holding::Place;
 pub use reconcile::{Books, Standing, rolled_back};
 pub use sync_key::{Claim, Known, Mint, Scope, SyncKey, Verdict, judge};
 pub use tables::Cached;
+pub use watches::{watch, watched};
 
 use crate::database::{Error, Tx};
 use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId};

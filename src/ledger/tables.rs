@@ -568,6 +568,26 @@ pub(super) fn cache(
     Ok(())
 }
 
+pub(super) fn put_watch(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    by: Cached,
+    folders: &[u8],
+) -> Result<(), Error> {
+    let sql = "INSERT INTO watches (device_id, kind, folders) VALUES (?1, ?2, ?3) \
+        ON CONFLICT (device_id, kind) DO UPDATE SET folders = excluded.folders";
+    let kind = match by {
+        Cached::Ping => 1,
+        Cached::Sync => 2,
+    };
+    tx.execute(sql, params![device, kind, folders]).map(drop)
+}
+
+pub(super) fn watches(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<Vec<u8>>, Error> {
+    let sql = "SELECT folders FROM watches WHERE device_id = ?1 ORDER BY kind LIMIT 2";
+    tx.all(sql, params![device], |row| row.get(0))
+}
+
 // --- hierarchies
 
 /// A row of `hierarchies` as it stands there.

@@ -53,8 +53,8 @@ pub fn bind_late(
         tables::set_unlisted(tx, *order)?;
         let event = Event::new("order.bound").id("order", *order).id("identity", identity);
         audit::note(tx, now, &event.id("mailbox", mailbox))?;
-        let board = board.clone();
-        tx.on_commit(move || board.fence([(identity, mailbox)]));
+        let (board, order) = (board.clone(), *order);
+        tx.on_commit(move || board.fence(order, [(identity, mailbox)]));
     }
     let is_covered = fenced.is_some() || !orders.is_empty();
     if is_covered {

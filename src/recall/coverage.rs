@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
+use super::profile;
 use super::reason::ReasonCode;
 use super::retraction::tables::CopyRow;
 use super::state::State;
-use super::tables::{OrderRow, PairRow, Verdict, Work};
+use super::tables::{OrderRow, Outside, PairRow, Verdict, Work};
 use crate::clock::Timestamp;
 use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
 use crate::ledger::{Device, Exposure};
@@ -203,7 +204,9 @@ pub(super) struct Books<'a> {
     pub(super) order: &'a OrderRow,
     pub(super) pairs: &'a [PairRow],
     pub(super) copies: &'a [CopyRow],
-    pub(super) outside: &'a [String],
+    pub(super) outside: &'a [Outside],
+    /// The folders each device last waited on, where it ever did.
+    pub(super) watched: &'a HashMap<DeviceId, Vec<FolderId>>,
     pub(super) addresses: &'a HashMap<MailboxId, String>,
     pub(super) devices: &'a HashMap<DeviceId, Device>,
     pub(super) vault: (u64, u64),
@@ -213,12 +216,15 @@ pub(super) struct Books<'a> {
 pub(super) fn tally(books: &Books<'_>) -> Coverage {
     let devices = pair_views(books);
     let pending = books.pairs.iter().filter(|pair| is_pending(pair)).count() as u64;
-    let outside = books.outside.len() as u64;
-    let pairs = devices.len() as u64 + pending + outside;
-    let covered = devices.iter().filter(|pair| pair.state.is_covered()).count() as u64;
+    let never_left = books.outside.iter().filter(|outside| outside.never_left).count() as u64;
+    let outside = books.outside.len() as u64 - never_left;
+    let pairs = devices.len() as u64 + pending + outside + never_left;
+    let covered = count(&devices, |pair| pair.state.is_covered()) + never_left;
     let mut states = BTreeMap::new();
     devices.iter().for_each(|pair| *states.entry(pair.state.name()).or_insert(0) += 1);
-    for (state, count) in [(State::Fenced, pending), (State::Outside, outside)] {
+    let beside =
+        [(State::Fenced, pending), (State::Outside, outside), (State::Prevented, never_left)];
+    for (state, count) in beside {
         if count > 0 {
             *states.entry(state.name()).or_insert(0) += count;
         }
@@ -226,12 +232,18 @@ pub(super) fn tally(books: &Books<'_>) -> Coverage {
     let is_moving =
         |pair: &PairView| matches!(pair.state, State::Queued | State::Sent | State::Fenced);
     let recipients = recipient_views(books, &devices);
-    let [to_50, to_90, to_100] = times(books.order, &devices, pairs);
+    let mut percent = percent(covered, pairs);
+    let [to_50, to_90, mut to_100] = times(books.order, &devices, never_left, pairs);
+    if !books.order.is_listed {
+        // Who is outside is not known yet: nothing is complete.
+        percent = percent.min(PERCENT_UNLISTED_MAX);
+        to_100 = None;
+    }
     Coverage {
         order: view(books.order),
         pairs,
         covered,
-        percent: percent(covered, pairs),
+        percent,
         wipe_acked: count(&devices, |pair| pair.state == State::WipeAcked),
         read_claimed: count(&devices, |pair| pair.read_claimed),
         acted: count(&devices, |pair| pair.acted),
@@ -321,11 +333,16 @@ fn count(pairs: &[PairView], test: impl Fn(&PairView) -> bool) -> u64 {
 fn pair_views(books: &Books<'_>) -> Vec<PairView> {
     let mut by_pair: BTreeMap<(MailboxId, DeviceId, IdentityId), PairView> = BTreeMap::new();
     let mut exposure: HashMap<(IdentityId, DeviceId), Exposure> = HashMap::new();
+    let mut woken: HashMap<(IdentityId, DeviceId), Timestamp> = HashMap::new();
     let mut worst: HashMap<(IdentityId, DeviceId), (&CopyRow, u32)> = HashMap::new();
     for copy in books.copies {
         let key = (copy.identity, copy.device);
         let seen = exposure.entry(key).or_default();
         *seen |= copy.exposure;
+        if let Some(at) = copy.woken_at {
+            let latest = woken.entry(key).or_insert(at);
+            *latest = at.max(*latest);
+        }
         let (shown, copies) = worst.entry(key).or_insert((copy, 0));
         *copies += 1;
         if copy.state.badness() > shown.state.badness() {
@@ -334,7 +351,8 @@ fn pair_views(books: &Books<'_>) -> Vec<PairView> {
     }
     for (key, (copy, copies)) in worst {
         let seen = exposure.get(&key).copied().unwrap_or_default();
-        let view = pair_view(books, copy, copies, seen);
+        let mut view = pair_view(books, copy, copies, seen);
+        view.woken_at = woken.get(&key).copied();
         by_pair.insert((copy.mailbox, copy.device, copy.identity), view);
     }
     by_pair.into_values().collect()
@@ -350,7 +368,8 @@ fn pair_view(books: &Books<'_>, copy: &CopyRow, copies: u32, exposure: Exposure)
         device: copy.device,
         device_name: facts.map(device_name).unwrap_or_default(),
         client: facts.map(|facts| facts.user_agent.clone()).unwrap_or_default(),
-        client_profile: UNTESTED,
+        client_profile: facts
+            .map_or(profile::UNKNOWN, |facts| profile::of(&facts.user_agent, &facts.device_type)),
         last_seen: facts.map(|facts| facts.last_seen),
         exposure: chips(exposure, facts.is_some_and(|facts| facts.gap)),
         read_claimed: exposure.contains(Exposure::READ_CLAIMED),
@@ -366,9 +385,16 @@ fn pair_view(books: &Books<'_>, copy: &CopyRow, copies: u32, exposure: Exposure)
         acknowledged_key: copy.acked_seq,
         woken_at: copy.woken_at,
         replays: copy.replays,
-        reason: copy.reason,
+        reason: copy.reason.or_else(|| unwatched(books, copy)),
         updated_at: copy.updated_at,
     }
+}
+
+/// A `Delete` waits in a folder that the device does not wait on: nothing wakes it for that.
+fn unwatched(books: &Books<'_>, copy: &CopyRow) -> Option<ReasonCode> {
+    let watched = books.watched.get(&copy.device)?;
+    let is_beside = copy.state == State::Queued && !watched.contains(&copy.folder);
+    is_beside.then_some(ReasonCode::FolderNotWatched)
 }
 
 fn address(books: &Books<'_>, mailbox: MailboxId) -> String {
@@ -407,10 +433,13 @@ fn recipient_views(books: &Books<'_>, devices: &[PairView]) -> Vec<RecipientView
             devices,
         });
     }
-    views.extend(books.outside.iter().map(|address| RecipientView {
-        recipient: address.clone(),
+    views.extend(books.outside.iter().map(|outside| RecipientView {
+        recipient: outside.address.clone(),
         verdict: None,
-        result: RecipientResult::CannotBeRecalled,
+        result: match outside.never_left {
+            true => RecipientResult::NotReached,
+            false => RecipientResult::CannotBeRecalled,
+        },
         devices: 0,
     }));
     views
@@ -454,13 +483,14 @@ fn sender_line(recipients: &[RecipientView]) -> String {
 }
 
 /// When 50, 90 and 100 per cent of all pairs were covered, from T1.
-fn times(order: &OrderRow, devices: &[PairView], pairs: u64) -> [Option<u64>; 3] {
+fn times(order: &OrderRow, devices: &[PairView], never_left: u64, pairs: u64) -> [Option<u64>; 3] {
     let covered_at = |pair: &PairView| match pair.state {
         State::Prevented => Some(order.fenced_at),
         state if state.is_covered() => Some(pair.acknowledged_at.unwrap_or(pair.updated_at)),
         _ => None,
     };
-    let mut at: Vec<Timestamp> = devices.iter().filter_map(covered_at).collect();
+    let withdrawn = (0..never_left).map(|_| order.fenced_at);
+    let mut at: Vec<Timestamp> = devices.iter().filter_map(covered_at).chain(withdrawn).collect();
     at.sort_unstable();
     [50, 90, 100].map(|percent| {
         let wanted = (pairs.saturating_mul(percent)).div_ceil(100);
@@ -471,5 +501,5 @@ fn times(order: &OrderRow, devices: &[PairView], pairs: u64) -> [Option<u64>; 3]
 }
 
 const GAP: &str = "gap";
-/// No client family has been tested on a bench yet.
-const UNTESTED: &str = "untested";
+/// What is shown at most while the recipients outside are not listed.
+const PERCENT_UNLISTED_MAX: f64 = 99.9;

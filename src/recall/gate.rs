@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::database::{Database, Error, Tx};
-use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId};
+use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
 use crate::ledger::{self, Exposure, Place, holding, journal};
 
 /// The fences that were committed since the process began, for answers that were committed before them and still drain. Cheap to
@@ -27,8 +27,9 @@ pub struct FenceBoard(Arc<Board>);
 #[derive(Default)]
 struct Board {
     epoch: AtomicU64,
-    /// How many orders of this process's lifetime cover the pair.
-    fenced: RwLock<HashMap<(IdentityId, MailboxId), u32>>,
+    /// The orders of this process's lifetime that cover the pair. Older ones are not on it, so it is the orders that are kept and no
+    /// count: lifting an older order must not lift a newer one's fence.
+    fenced: RwLock<HashMap<(IdentityId, MailboxId), Vec<OrderId>>>,
 }
 
 impl FenceBoard {
@@ -42,22 +43,25 @@ impl FenceBoard {
         self.0.epoch.load(Ordering::Acquire)
     }
 
-    /// A fence over these pairs has been committed.
-    pub fn fence(&self, pairs: impl IntoIterator<Item = (IdentityId, MailboxId)>) {
+    /// The order's fence over these pairs has been committed.
+    pub fn fence(&self, order: OrderId, pairs: impl IntoIterator<Item = (IdentityId, MailboxId)>) {
         let mut fenced = self.0.fenced.write();
         for pair in pairs {
-            *fenced.entry(pair).or_default() += 1;
+            let orders = fenced.entry(pair).or_default();
+            if !orders.contains(&order) {
+                orders.push(order);
+            }
         }
         self.0.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// An order over these pairs has been cancelled.
-    pub fn lift(&self, pairs: impl IntoIterator<Item = (IdentityId, MailboxId)>) {
+    /// The order over these pairs has been cancelled.
+    pub fn lift(&self, order: OrderId, pairs: impl IntoIterator<Item = (IdentityId, MailboxId)>) {
         let mut fenced = self.0.fenced.write();
         for pair in pairs {
-            if let Some(count) = fenced.get_mut(&pair) {
-                *count -= 1;
-                if *count == 0 {
+            if let Some(orders) = fenced.get_mut(&pair) {
+                orders.retain(|other| *other != order);
+                if orders.is_empty() {
                     fenced.remove(&pair);
                 }
             }
@@ -312,11 +316,11 @@ mod tests {
         let without = released(&board, &[(IdentityId(2), MailboxId(1))]);
         let elsewhere = released(&board, &[(IdentityId(1), MailboxId(2))]);
         assert!(with.may_continue());
-        board.fence([recalled]);
+        board.fence(OrderId(1), [recalled]);
         assert!(!with.may_continue());
         assert!(without.may_continue());
         assert!(elsewhere.may_continue(), "an order covers a message in a mailbox, not everywhere");
-        board.lift([recalled]);
+        board.lift(OrderId(1), [recalled]);
         assert!(!with.may_continue(), "what was cut stays cut");
     }
 
@@ -324,12 +328,22 @@ mod tests {
     fn two_orders_over_one_pair_need_two_cancellations() {
         let board = FenceBoard::new();
         let pair = (IdentityId(1), MailboxId(1));
-        board.fence([pair]);
-        board.fence([pair]);
+        board.fence(OrderId(1), [pair]);
+        board.fence(OrderId(2), [pair]);
         let answer = released(&board, &[pair]);
-        board.lift([pair]);
+        board.lift(OrderId(1), [pair]);
         assert!(board.covers_any(&answer.pairs));
-        board.lift([pair]);
+        board.lift(OrderId(2), [pair]);
         assert!(!board.covers_any(&answer.pairs));
+    }
+
+    #[test]
+    fn cancelling_an_order_from_before_the_restart_leaves_a_newer_fence_up() {
+        let board = FenceBoard::new();
+        let pair = (IdentityId(1), MailboxId(1));
+        let answer = released(&board, &[pair]);
+        board.fence(OrderId(2), [pair]);
+        board.lift(OrderId(1), [pair]);
+        assert!(!answer.may_continue());
     }
 }

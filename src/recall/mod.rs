@@ -27,6 +27,7 @@ pub mod gate;
 mod likeness;
 mod order;
 mod outside;
+mod profile;
 mod reason;
 pub mod retraction;
 mod run;
@@ -263,12 +264,19 @@ fn coverage_of(tx: &Tx<'_>, id: OrderId) -> Result<Coverage, RecallError> {
             (copy.state, copy.reason) = (State::NotRetractable, Some(ReasonCode::LedgerGap));
         }
     }
+    let mut watched = HashMap::new();
+    for device in devices.keys() {
+        if let Some(folders) = ledger::watched(tx, *device)? {
+            watched.insert(*device, folders);
+        }
+    }
     let vault = tables::vault_counts(tx, id)?;
     Ok(coverage::tally(&coverage::Books {
         order: &order,
         pairs: &pairs,
         copies: &copies,
         outside: &outside,
+        watched: &watched,
         addresses: &addresses,
         devices: &devices,
         vault,

@@ -129,7 +129,7 @@ pub(super) fn place(
     let id = record(tx, ask, limits, message_id, &selection, now)?;
     note(tx, id, ask, &selection, now)?;
     withdraw_from_outbox(tx, rooms, id, &selection, now)?;
-    announce(tx, rooms, &selection);
+    announce(tx, rooms, id, &selection);
     failpoint!("recall.order_written");
     Ok(Placed { id, is_new: true })
 }
@@ -232,13 +232,13 @@ pub(super) fn cancel(
     let event = Event::new("order.cancelled").id("order", id).id("copies", copies);
     audit::note(tx, now, &event.personal("by", by.name()))?;
     failpoint!("recall.cancel_written");
-    // The board counts: what another order covers stays on it.
+    // What another order covers stays on the board.
     let board = rooms.board.clone();
     let is_withdrawn = |pair: &&tables::PairRow| pair.verdict == Verdict::Withdraw;
     let lifted: Vec<(IdentityId, MailboxId)> =
         pairs.iter().filter(is_withdrawn).map(|pair| (pair.identity, pair.mailbox)).collect();
     tx.on_commit(move || {
-        board.lift(lifted);
+        board.lift(id, lifted);
         super::work();
     });
     Ok(())
@@ -418,7 +418,7 @@ fn note(
 }
 
 /// After the commit: the board in memory, the worker, the watchers.
-fn announce(tx: &Tx<'_>, rooms: &Rooms, selection: &Selection) {
+fn announce(tx: &Tx<'_>, rooms: &Rooms, id: OrderId, selection: &Selection) {
     let board = rooms.board.clone();
     let fenced: Vec<(IdentityId, MailboxId)> = selection
         .pairs
@@ -427,7 +427,7 @@ fn announce(tx: &Tx<'_>, rooms: &Rooms, selection: &Selection) {
         .map(|(identity, mailbox, _)| (*identity, *mailbox))
         .collect();
     tx.on_commit(move || {
-        board.fence(fenced);
+        board.fence(id, fenced);
         super::work();
     });
 }

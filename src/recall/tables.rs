@@ -332,8 +332,18 @@ pub(super) fn insert_outside(
     Ok(tx.execute(INSERT_OUTSIDE, params![order, address, now])? == 1)
 }
 
-pub(super) fn outside(tx: &Tx<'_>, order: OrderId) -> Result<Vec<String>, Error> {
-    tx.all(OUTSIDE, params![order, PAIRS_MAX], |row| row.get(0))
+pub(super) fn outside(tx: &Tx<'_>, order: OrderId) -> Result<Vec<Outside>, Error> {
+    tx.all(OUTSIDE, params![order, PAIRS_MAX], |row| {
+        Ok(Outside { address: row.get(0)?, never_left: row.get::<Option<bool>>(1)? == Some(true) })
+    })
+}
+
+/// A recipient whom this gateway does not serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outside {
+    pub(super) address: String,
+    /// Every mail to them was withdrawn from the outbox, and was never offered without our knowing the answer.
+    pub(super) never_left: bool,
 }
 
 /// What of a sealed copy is only needed to put it back.
@@ -409,7 +419,7 @@ pub(super) fn unseal(
     Ok(tx.execute(UNSEAL, values)? == 1)
 }
 
-/// How many copies are sealed under an order, and how many of them are restored.
+/// How many copies an order covers are or were in the vault, and how many of them are restored.
 pub(super) fn vault_counts(tx: &Tx<'_>, order: OrderId) -> Result<(u64, u64), Error> {
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
     Ok(tx.one(VAULT_COUNTS, params![order], read)?.unwrap_or((0, 0)))
@@ -568,7 +578,13 @@ const SET_UNLISTED: &str = "UPDATE orders SET is_listed = 0 WHERE id = ?1";
 const SET_LISTED: &str = "UPDATE orders SET is_listed = 1 WHERE id = ?1";
 const INSERT_OUTSIDE: &str = "INSERT INTO outside (order_id, address, since) VALUES (?1, ?2, ?3) \
     ON CONFLICT (order_id, address) DO NOTHING";
-const OUTSIDE: &str = "SELECT address FROM outside WHERE order_id = ?1 ORDER BY address LIMIT ?2";
+/// Of the outbox's tables: whether anything left for them through here. NULL where the outbox has no record.
+const OUTSIDE: &str = "SELECT address, (SELECT MIN(CASE WHEN outbox_recipients.state = 'withdrawn' \
+    AND outbox_recipients.maybe_twice = 0 THEN 1 ELSE 0 END) FROM order_identities \
+    JOIN outbox ON outbox.identity_id = order_identities.identity_id \
+    JOIN outbox_recipients ON outbox_recipients.outbox_id = outbox.id \
+    WHERE order_identities.order_id = ?1 AND LOWER(outbox_recipients.recipient) = outside.address) \
+    FROM outside WHERE order_id = ?1 ORDER BY address LIMIT ?2";
 
 const SEAL: &str = "INSERT INTO vault (folder_id, item, mailbox_id, identity_id, order_id, body_hash, size, received_at, \
     kept, sealed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
@@ -580,7 +596,13 @@ const SEALED_MAILBOXES: &str =
     "SELECT DISTINCT mailbox_id FROM vault WHERE identity_id = ?1 AND restored_at IS NULL LIMIT ?2";
 const UNSEAL: &str = "UPDATE vault SET restored_at = ?3, restored_folder = ?4, restored_item = ?5 \
     WHERE folder_id = ?1 AND item = ?2 AND restored_at IS NULL";
-const VAULT_COUNTS: &str = "SELECT COUNT(*), COUNT(restored_at) FROM vault WHERE order_id = ?1";
+/// Whichever order sealed a copy: it counts for every order that covered it while it lay in the vault.
+const VAULT_COUNTS: &str = "SELECT COUNT(*), COUNT(vault.restored_at) FROM pairs \
+    JOIN orders ON orders.id = pairs.order_id \
+    JOIN vault ON vault.identity_id = pairs.identity_id AND vault.mailbox_id = pairs.mailbox_id \
+    WHERE pairs.order_id = ?1 AND pairs.verdict = 1 \
+    AND (vault.order_id = ?1 OR ((vault.restored_at IS NULL OR vault.restored_at > pairs.since) \
+    AND (orders.cancelled_at IS NULL OR vault.sealed_at <= orders.cancelled_at)))";
 /// Of the outbox's tables: to whom a message was sent.
 const SENT_TO: &str = "SELECT DISTINCT recipient FROM outbox_recipients WHERE outbox_id IN \
     (SELECT id FROM outbox WHERE identity_id = ?1) LIMIT ?2";

@@ -1,7 +1,7 @@
 //! A mail is recalled, and every phone lets go of it, wherever it was at that moment.
 
 use activesync_phone::{Outcome, Profile, SyncAsk, Waits};
-use retract::recall::{OrderRequest, State};
+use retract::recall::{OrderRequest, ReasonCode, State};
 
 use super::town::{CHANGES, LONG_S, NOTHING, SHORT_S, Town, adds, admin, deletes, message_id};
 
@@ -220,6 +220,28 @@ async fn never_seen_message_id() {
     phone.catch_up().await;
     assert_eq!(phone.subjects(), ["other"]);
     town.until_state(order, "ann", State::Prevented).await;
+}
+
+/// A folder the phone does not wait on: nothing wakes it for the Delete, and the report says so.
+#[tokio::test]
+async fn in_a_folder_the_phone_does_not_watch() {
+    let town = Town::open().await;
+    town.mail("secret").await;
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let drafts = super::town::folder(
+        phone.phone(),
+        activesync_phone::activesync::command::folder_sync::FolderType::DRAFTS,
+    );
+    let exchange = phone.phone().ping(&[&drafts], SHORT_S);
+    phone.ask(exchange).await;
+    let order = town.recall("secret").await;
+    let pair = town.until_state(order, "ann", State::Queued).await;
+    assert_eq!(pair.reason, Some(ReasonCode::FolderNotWatched));
+    assert_eq!(pair.woken_at, None);
+    assert_eq!(phone.ping(SHORT_S).await.status, CHANGES);
+    let pair = town.until_state(order, "ann", State::Queued).await;
+    assert_eq!(pair.reason, None, "now it does");
+    assert!(pair.woken_at.is_some());
 }
 
 /// Two orders for the same mail: one Delete serves both, and cancelling one does not lift the other's fence.

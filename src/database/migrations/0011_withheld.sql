@@ -19,6 +19,6 @@ CREATE TABLE recalled_files (
 CREATE TABLE watches (
     device_id BIGINT NOT NULL,
     kind      BIGINT NOT NULL,
-    folders   BLOB   NOT NULL,  -- roaring, of folder numbers
+    folders   BLOB   NOT NULL,  -- eight octets each
     PRIMARY KEY (device_id, kind)
 ) WITHOUT ROWID;

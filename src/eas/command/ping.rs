@@ -16,7 +16,7 @@ use crate::database::Tx;
 use crate::eas::dispatch::{Ask, Voice};
 use crate::eas::endpoint::{Answer, BoxFuture, Outcome, Waiting};
 use crate::eas::gateway::GatewayLimits;
-use crate::eas::hang::{Vigil, woken};
+use crate::eas::hang::{Vigil, watches, woken};
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, FolderId};
 use crate::ledger::{self, Cached, Collection, Place};
@@ -27,7 +27,7 @@ use crate::sync::News;
 
 /// Answers it, or lets it wait.
 pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
-    let (heartbeat, watched) = match read(ask).await? {
+    let (heartbeat, watched, is_new) = match read(ask).await? {
         Ok(wanted) => wanted,
         Err(response) => return Ok(ask.plain(&response).into()),
     };
@@ -39,6 +39,9 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
     // Listen first, look then: nothing that happens in between is missed.
     let ids: Vec<FolderId> = pairs.iter().map(|(id, _)| *id).collect();
     let listener = ask.desk.bells.listen(ask.device.id, Kind::Ping, &ids);
+    if is_new {
+        watches(&ask.desk, ask.device.id, Cached::Ping, ids.clone()).await;
+    }
     if ask.desk.engine.folders_changed(ask.device.id, &folders).await? {
         return Ok(ask.plain(&Response::new(status::FOLDER_SYNC_REQUIRED)).into());
     }
@@ -55,8 +58,8 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
 /// What a phone watches: the folder, and its number on the wire.
 type Pair = (FolderId, CollectionNumber);
 
-/// Reads the request and completes it from the one before.
-async fn read(ask: &Ask) -> Result<Result<(u32, Vec<Watched>), Response>, Refusal> {
+/// Reads the request and completes it from the one before; says whether it asks for something else than that.
+async fn read(ask: &Ask) -> Result<Result<(u32, Vec<Watched>, bool), Response>, Refusal> {
     let request: Request =
         if ask.body.is_empty() { Request::default() } else { ask.decode::<Request>()? };
     let device = ask.device.id;
@@ -75,7 +78,8 @@ async fn read(ask: &Ask) -> Result<Result<(u32, Vec<Watched>), Response>, Refusa
         Err(response) => return Ok(Err(response)),
     };
     let new = wanted.encode(ProtocolVersion::V16_1);
-    if blob.as_ref() != Some(&new) {
+    let is_new = blob.as_ref() != Some(&new);
+    if is_new {
         let owed = database.read(move |tx: &Tx<'_>| retraction::folders_due(tx, device)).await?;
         let job = move |tx: &Tx<'_>| ledger::cache(tx, device, Cached::Ping, Some(&new));
         // A full disk does not stand in the way of a recall.
@@ -84,7 +88,7 @@ async fn read(ask: &Ask) -> Result<Result<(u32, Vec<Watched>), Response>, Refusa
             false => database.write_owed(job).await?,
         }
     }
-    Ok(Ok((heartbeat, folders)))
+    Ok(Ok((heartbeat, folders, is_new)))
 }
 
 fn check(wanted: &Request, limits: &GatewayLimits) -> Result<(u32, Vec<Watched>), Response> {

@@ -1,6 +1,7 @@
 //! Cancelling: everything comes back as it was, once.
 
 use super::*;
+use crate::delivery;
 
 #[tokio::test]
 async fn copies_come_back_with_flags_folder_and_date_under_new_numbers_exactly_once() {
@@ -58,6 +59,63 @@ async fn two_orders_over_one_copy_need_two_cancellations() {
     house.recall.work_off().await.unwrap();
     assert_eq!(fenced(&house), None);
     assert_eq!(house.live("m").await.len(), 1);
+}
+
+/// Each order's report counts the copies it covers, whichever of them had the copy sealed.
+#[tokio::test]
+async fn both_of_two_orders_count_the_copy_that_one_of_them_sealed() {
+    let house = House::new().await;
+    house.delivers(2, FolderKind::Inbox, &mail("m", "x")).await;
+    let first = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    let second = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    house.clock.advance(Duration::from_secs(1));
+    for order in [first, second] {
+        house.recall.cancel(order, admin("root")).await.unwrap();
+        house.recall.work_off().await.unwrap();
+    }
+    for order in [first, second] {
+        let coverage = house.recall.coverage(order).await.unwrap();
+        assert_eq!((coverage.sealed, coverage.restored), (1, 1), "{order}");
+    }
+    let third = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    let coverage = house.recall.coverage(third).await.unwrap();
+    assert_eq!((coverage.sealed, coverage.restored), (1, 0), "what others restored is not its own");
+}
+
+/// The mail waited in the outbox: nobody abroad was sent anything, and the report does not say they have it.
+#[tokio::test]
+async fn a_mail_withdrawn_from_the_outbox_never_reached_anybody_abroad() {
+    let house = House::new().await;
+    let directory =
+        Directory::new(house.db.clone(), house.clock.clone(), Settings::quick()).unwrap();
+    let postman = delivery::Postman::new(house.store.clone(), directory, "mx.a.example");
+    let outbox = delivery::Outbox::new(postman, None, delivery::OutboxSettings::default());
+    let submission = delivery::Submission {
+        user: UserId(1),
+        client: None,
+        sender: "ann@a.example".to_owned(),
+        raw: mail("m", "x"),
+        recipients: vec!["Far@elsewhere.example".to_owned(), "blind@elsewhere.example".to_owned()],
+        save_in_sent: true,
+        hold: None,
+    };
+    let sent = outbox.submit(submission).await.unwrap().outbox;
+    let order = house.orders("m").await;
+    let before = house.recall.coverage(order).await.unwrap();
+    assert!(before.percent < 100.0, "who is outside has not been listed: {}", before.percent);
+    house.recall.work_off().await.unwrap();
+    let coverage = house.recall.coverage(order).await.unwrap();
+    assert_eq!((coverage.covered, coverage.pairs), (2, 2), "{coverage:?}");
+    let results = coverage.recipients.iter().filter(|r| r.verdict.is_none());
+    assert!(results.clone().all(|r| r.result == RecipientResult::NotReached));
+    assert_eq!(results.count(), 2, "the blind copy too");
+    house.recall.cancel(order, admin("root")).await.unwrap();
+    let states = outbox.states(sent).await.unwrap();
+    assert!(states.iter().all(|to| to.state == "waiting"), "{states:?}");
+    assert_eq!(house.audited(order, "order.resumed_outgoing"), 1);
 }
 
 #[tokio::test]

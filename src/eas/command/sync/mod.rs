@@ -25,9 +25,10 @@ use crate::eas::convert::ItemOptions;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::gateway::Desk;
+use crate::eas::hang::watches;
 use crate::eas::status::Refusal;
-use crate::ids::{CollectionNumber, ItemNumber, ServerId};
-use crate::ledger::{self, Claim, Collection, Device, Place};
+use crate::ids::{CollectionNumber, FolderId, ItemNumber, ServerId};
+use crate::ledger::{self, Cached, Claim, Collection, Device, Place};
 use crate::mailbox::{Folder, MailboxError};
 use crate::push::Kind;
 use crate::sync::{News, Opened, Turn};
@@ -71,6 +72,12 @@ impl Opening {
         self.turns.iter().any(|turn| turn.owed() > 0 || turn.proves_retraction())
     }
 
+    /// Every folder it is about.
+    fn folders(&self) -> Vec<FolderId> {
+        let lanes = self.lanes.iter().map(|lane| lane.folder.id);
+        lanes.chain(self.silent.iter().map(|folder| folder.id)).collect()
+    }
+
     /// Leaves the collections for which a recall asks something.
     fn keep_owed(&mut self) {
         let both = std::mem::take(&mut self.lanes).into_iter().zip(std::mem::take(&mut self.turns));
@@ -98,6 +105,9 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
     carry_out(ask, &mut opening).await?;
     if let Some(blob) = wanted.remember.take() {
         request::keep(ask, blob, opening.is_owed()).await?;
+        if wanted.wait.is_some() {
+            watches(&ask.desk, ask.device.id, Cached::Sync, opening.folders()).await;
+        }
     }
     respond(ask, wanted, opening).await
 }
