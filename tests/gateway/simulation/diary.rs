@@ -103,7 +103,7 @@ impl World {
 fn number(entry: &Entry, name: &str) -> i64 {
     let field = entry.fields.iter().find(|field| field.name == name);
     match field.map(|field| &field.value) {
-        Some(Value::Number(number)) => (*number).into(),
+        Some(Value::Number(number)) => *number,
         _ => 0,
     }
 }
