@@ -96,7 +96,7 @@ pub struct Proof {
     pub arrived: Offer,
     /// Its siblings: what they said may have arrived in part, and proves nothing.
     pub dropped: Vec<Offer>,
-    /// Whether this ends an enumeration after a key 0.
+    /// Whether this ends an enumeration after a key 0 of a collection with a history: all of it is proven.
     pub after_reset: bool,
 }
 
@@ -123,17 +123,13 @@ impl Proof {
         });
         perhaps - &arrived.delta.adds
     }
-
-    /// Whether the device has begun again with key 0 and taken in an enumeration since.
-    fn ends_reset(&self) -> bool {
-        self.after_reset && self.arrived.enumerates()
-    }
 }
 
 impl Offer {
-    /// Whether it tells of what is in the folder, as the answer to key 0 does not.
-    fn enumerates(&self) -> bool {
-        !self.delta.is_empty() || self.position.floor_received != i64::MAX
+    /// Whether the enumeration has come to its end with it. The answer to key 0 does not begin one, and a page of it says nothing of
+    /// what it has not come to: a device may tidy up what it had before only once it has everything anew.
+    fn completes(&self) -> bool {
+        self.position.floor_received != i64::MAX && self.position.floor_item == 0
     }
 }
 
@@ -204,10 +200,8 @@ impl Collection {
         self.epoch = arrived.epoch;
         self.position = arrived.position;
         self.faded -= &arrived.delta.adds | arrived.delta.gone();
-        let after_reset = self.resetting;
-        if arrived.enumerates() {
-            self.resetting = false;
-        }
+        let after_reset = self.resetting && arrived.completes();
+        self.resetting &= !after_reset;
         Proof { arrived, dropped, after_reset }
     }
 
@@ -280,7 +274,7 @@ pub fn settle(tx: &Tx<'_>, place: Place, proof: &Proof) -> Result<(), Error> {
     for kind in [Kind::Loose, Kind::Former] {
         holding::remove(tx, place, kind, &(&delta.adds | &gone))?;
     }
-    if proof.ends_reset() {
+    if proof.after_reset {
         holding::clear(tx, place, Kind::Former)?;
     }
     holding::add(tx, place, Kind::Loose, &proof.perhaps_there())?;

@@ -28,7 +28,7 @@ pub enum Kind {
     Flagged,
     /// Whether it believes it read or flagged is not known: a change left in an answer that was never proven.
     Unsure,
-    /// Was perhaps in its cache when the device began again with key 0, and no enumeration since is proven.
+    /// Was perhaps in its cache when the device began again with key 0, and no enumeration since is proven to its end.
     Former,
     /// Exposed in this way; only single flags of [`Exposure::ALL`] have rows.
     Exposed(Exposure),

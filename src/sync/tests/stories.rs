@@ -266,6 +266,32 @@ async fn what_a_phone_held_before_it_began_again_is_no_longer_on_the_books() {
 }
 
 #[tokio::test]
+async fn a_phone_that_tidies_up_when_it_has_everything_anew_is_not_covered_by_the_first_page() {
+    let mut world = World::new(1).await;
+    for _ in 0..3 {
+        world.clock.advance(std::time::Duration::from_secs(1));
+        world.deliver().await;
+    }
+    for _ in 0..3 {
+        world.sync(0, 10, None, Fate::Taken).await;
+    }
+    // It begins again and keeps what it has until the enumeration is whole; the newest mail comes first.
+    world.phones[0].key = "0".to_owned();
+    for _ in 0..3 {
+        world.sync(0, 1, None, Fate::Taken).await;
+    }
+    assert!(world.phones[0].cache.contains_key(&1));
+    let order = world.recalls(1).await;
+    let coverage = world.recall.coverage(order).await.unwrap();
+    assert_eq!(coverage.covered, 2, "no page has come to it: {:?}", coverage.states);
+    for _ in 0..3 {
+        world.sync(0, 1, None, Fate::Taken).await;
+    }
+    assert!(!world.phones[0].cache.contains_key(&1), "it got its Delete");
+    assert_eq!(world.recall.coverage(order).await.unwrap().covered, 3);
+}
+
+#[tokio::test]
 async fn a_mail_marked_read_while_its_recall_is_under_way_is_reported_as_read() {
     let mut world = World::new(1).await;
     world.deliver().await;
