@@ -371,6 +371,7 @@ impl Outbox {
             let mut offered = Vec::new();
             if withheld(tx, identity, now)? {
                 tx.execute(tables::WITHDRAW, params![id, now])?;
+                tx.execute(tables::WITHHOLD, params![id])?;
                 return Ok(offered);
             }
             for recipient in &named {

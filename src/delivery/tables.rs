@@ -66,9 +66,9 @@ pub(super) const TAKE_BACK_OFFERED: &str = "UPDATE outbox_recipients SET state =
 pub(super) const WAIT_AGAIN: &str = "UPDATE outbox_recipients SET state = 'waiting', changed_at = ?2 WHERE state = 'withdrawn' \
     AND outbox_id IN (SELECT id FROM outbox WHERE identity_id = ?1 AND held = 1)";
 
-/// Patience begins anew with the second start.
+/// Patience begins anew with the second start. What had left before the recall was written is over, and its body let go of.
 pub(super) const RESUME: &str = "UPDATE outbox SET held = 0, next_try_at = ?2, submitted_at = ?2, attempts = 0 \
-    WHERE identity_id = ?1 AND held = 1";
+    WHERE identity_id = ?1 AND held = 1 AND done_at IS NULL";
 
 pub(super) const HELD: &str = "SELECT id, sender, submitted_at, held_order, held_why, size FROM outbox \
     WHERE held = 2 ORDER BY id LIMIT ?1";

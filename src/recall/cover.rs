@@ -73,6 +73,8 @@ pub fn withholds(tx: &Tx<'_>, identity: IdentityId, now: Timestamp) -> Result<bo
     let Some(message_id) = &claimed.message_id else { return Ok(false) };
     let standing = tables::standing_for(tx, message_id, claimed.from.as_deref(), identity, now)?;
     for stands in &standing {
+        // So that its cancellation finds what goes on its way then.
+        tables::insert_identity(tx, stands.order, identity)?;
         let event = Event::new("order.withdrew_outgoing").id("order", stands.order);
         audit::note(tx, now, &event.id("identity", identity))?;
     }

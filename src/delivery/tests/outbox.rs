@@ -1,5 +1,6 @@
 //! Mail on its way out, through relays good and bad.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::relay::{FakeRelay, Manners};
@@ -413,4 +414,44 @@ async fn a_mail_whose_recall_came_first_does_not_leave() {
     assert_eq!(rig.states(id).await, ["bob@a.example delivered", "eve@x.example withdrawn"]);
     assert!(rig.relay.saw().is_empty());
     assert_eq!(rig.outbox.counts().await.unwrap().waiting, 0);
+}
+
+#[tokio::test]
+async fn a_mail_whose_recall_came_first_leaves_when_the_order_is_cancelled() {
+    let rig = rig().await;
+    let outbox = rig.outbox.clone().withheld_by(|_, _, _| Ok(true));
+    let unsaved = Submission { save_in_sent: false, ..submission("m", &["eve@x.example"]) };
+    let id = outbox.submit(unsaved).await.unwrap().outbox;
+    outbox.run_due().await.unwrap();
+    assert_eq!(rig.states(id).await, ["eve@x.example withdrawn"]);
+    assert_eq!(about_m(&rig, resume).await, 1);
+    rig.outbox.run_due().await.unwrap();
+    assert_eq!(rig.states(id).await, ["eve@x.example relayed"]);
+}
+
+/// The relay took it while the recall was written: there is nothing left to send after all.
+#[tokio::test]
+async fn a_mail_that_left_before_its_recall_is_over_when_the_order_is_cancelled() {
+    let rig = rig().await;
+    let (store, now) = (rig.house.store.clone(), rig.house.clock.now());
+    let hand: Hand = Arc::new(move |_, recipients, _| {
+        let within = store.clone();
+        let recall = move |tx: &crate::database::Tx<'_>| {
+            let identity = crate::message::registered(tx, &Identity::of_raw(&mail("m")))?;
+            withdraw(tx, &within, identity.expect("it is known since it was submitted"), now)
+        };
+        let withdrawn: Result<usize, Error> = store.database().write_blocking(recall);
+        assert_eq!(withdrawn.unwrap(), 0, "it is being offered");
+        vec![Offer::Taken("250 2.0.0 ok".to_owned()); recipients.len()]
+    });
+    let relay = Some(Relay::by_hand(hand));
+    let outbox = Outbox::new(postman(&rig.house), relay, OutboxSettings::default());
+    let unsaved = Submission { save_in_sent: false, ..submission("m", &["eve@x.example"]) };
+    let id = outbox.submit(unsaved).await.unwrap().outbox;
+    outbox.run_due().await.unwrap();
+    assert_eq!(rig.states(id).await, ["eve@x.example relayed"]);
+    assert_eq!((rig.bodies(), outbox.counts().await.unwrap().waiting), (0, 0));
+    assert_eq!(about_m(&rig, resume).await, 0);
+    outbox.run_due().await.unwrap();
+    assert_eq!(outbox.counts().await.unwrap().waiting, 0, "nobody goes after it for ever");
 }

@@ -1,5 +1,7 @@
 //! Cancelling: everything comes back as it was, once.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::delivery;
 
@@ -116,6 +118,39 @@ async fn a_mail_withdrawn_from_the_outbox_never_reached_anybody_abroad() {
     let states = outbox.states(sent).await.unwrap();
     assert!(states.iter().all(|to| to.state == "waiting"), "{states:?}");
     assert_eq!(house.audited(order, "order.resumed_outgoing"), 1);
+}
+
+/// It was sent after the order, which stood for its Message-ID: it does not leave, and is not lost.
+#[tokio::test]
+async fn a_mail_that_came_after_its_recall_leaves_when_the_order_is_cancelled() {
+    let house = House::new().await;
+    house.delivers(2, FolderKind::Inbox, &mail("m", "x")).await;
+    let order = house.orders("m").await;
+    let directory =
+        Directory::new(house.db.clone(), house.clock.clone(), Settings::quick()).unwrap();
+    let postman = delivery::Postman::new(house.store.clone(), directory, "mx.a.example");
+    let relay = delivery::Relay::by_hand(Arc::new(|_, recipients, _| {
+        vec![delivery::Offer::Taken("250 2.0.0 ok".to_owned()); recipients.len()]
+    }));
+    let outbox = delivery::Outbox::new(postman, Some(relay), delivery::OutboxSettings::default())
+        .withheld_by(withholds);
+    let submission = delivery::Submission {
+        user: UserId(1),
+        client: None,
+        sender: "ann@a.example".to_owned(),
+        raw: mail("m", "other words"),
+        recipients: vec!["far@elsewhere.example".to_owned()],
+        save_in_sent: false,
+        hold: None,
+    };
+    let sent = outbox.submit(submission).await.unwrap().outbox;
+    let state = async || outbox.states(sent).await.unwrap()[0].state.clone();
+    outbox.run_due().await.unwrap();
+    assert_eq!(state().await, "withdrawn");
+    house.recall.work_off().await.unwrap();
+    house.recall.cancel(order, admin("root")).await.unwrap();
+    outbox.run_due().await.unwrap();
+    assert_eq!(state().await, "relayed");
 }
 
 #[tokio::test]
