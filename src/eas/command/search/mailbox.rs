@@ -1,5 +1,7 @@
 //! Search in the mailbox: which folders, which mails, and what of them leaves.
 
+use std::sync::Arc;
+
 use activesync::command::search::{Hit, HitProperties, MailboxQuery, Options, StoreAnswer};
 use activesync::item::ItemData;
 use activesync::item::body::MimeSupport;
@@ -27,7 +29,7 @@ pub(super) async fn answer(
 ) -> Result<Outcome, Refusal> {
     let failed = |status| Ok(ask.plain(&super::whole(StoreAnswer::failure(status))).into());
     let Some(asked) = range(options) else { return failed(status::INVALID_REQUEST) };
-    let wanted = Wanted::of(query);
+    let wanted = Arc::new(Wanted::of(query));
     if wanted.is_everything() {
         return failed(status::INVALID_REQUEST);
     }
@@ -155,7 +157,7 @@ fn has_word(text: &str, wanted: &str) -> bool {
 async fn matching(
     ask: &Ask,
     folders: &[Folder],
-    wanted: &Wanted,
+    wanted: &Arc<Wanted>,
 ) -> Result<Vec<(Folder, Item)>, Refusal> {
     let store = &ask.desk.engine.store;
     let down_to = wanted.after.unwrap_or(Timestamp(i64::MIN));
@@ -167,9 +169,10 @@ async fn matching(
         };
         let items = items.into_iter().filter(|item| wanted.may_be(item));
         candidates.extend(items.map(|item| (folder.clone(), item)));
+        // Folder by folder: there may be hundreds of them.
+        candidates.sort_by_key(|(_, item)| std::cmp::Reverse((item.received, item.item)));
+        candidates.truncate(SCANNED_MAX);
     }
-    candidates.sort_by_key(|(_, item)| std::cmp::Reverse((item.received, item.item)));
-    candidates.truncate(SCANNED_MAX);
     let mut found = Vec::new();
     for (folder, item) in without_fenced(ask, candidates).await? {
         let raw = match store.read(folder.id, item.item).await {
@@ -178,7 +181,9 @@ async fn matching(
             Err(MailboxError::Unreadable(_) | MailboxError::TooLarge) => continue,
             Err(error) => return Err(error.into()),
         };
-        if Message::parse(raw).is_ok_and(|message| wanted.is(&message)) {
+        let wanted = Arc::clone(wanted);
+        let look = ask.desk.shaper.work(raw, move |raw| Ok(wanted.is(&Message::parse(raw)?)));
+        if look.await.is_ok_and(|is_wanted| is_wanted) {
             found.push((folder, item));
         }
         if found.len() >= RESULTS_MAX as usize {
