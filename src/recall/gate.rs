@@ -170,13 +170,14 @@ pub fn fenced_among(
 }
 
 fn record(tx: &Tx<'_>, answer: &Answer, now: Timestamp) -> Result<(), Error> {
+    let added = added_by(tx, answer)?;
     let mut by_folder: BTreeMap<i64, BTreeMap<u16, RoaringBitmap>> = BTreeMap::new();
     for content in answer.contents.iter() {
         let Content { mailbox, folder, item, identity, mut exposure } = *content;
         ledger::note_copy(tx, ledger::Copy { identity, mailbox, folder, item })?;
-        let has_key = answer.keys.iter().any(|(keyed, _)| *keyed == folder);
+        let is_added = added.get(&folder.0).is_some_and(|items| items.contains(item.0));
         let place = Place { device: answer.device, folder };
-        if !has_key && exposure.any_content() && !ledger::held(tx, place, item)?.open {
+        if !is_added && exposure.any_content() && !ledger::held(tx, place, item)?.open {
             // A copy beside the collection: no key will ever prove that it went.
             exposure |= Exposure::SEARCHED;
         }
@@ -207,6 +208,21 @@ fn record(tx: &Tx<'_>, answer: &Answer, now: Timestamp) -> Result<(), Error> {
         journal::enter(tx, &entry)?;
     }
     Ok(())
+}
+
+/// What answers with a key add, by folder, this one's Adds among them: the books have its offer already. What a Sync fetches is not.
+fn added_by(tx: &Tx<'_>, answer: &Answer) -> Result<BTreeMap<i64, RoaringBitmap>, Error> {
+    let mut added = BTreeMap::new();
+    if answer.contents.is_empty() {
+        return Ok(added);
+    }
+    for (folder, _) in answer.keys.iter() {
+        let place = Place { device: answer.device, folder: *folder };
+        if let Some(collection) = ledger::Collection::load(tx, place)? {
+            added.insert(folder.0, collection.offered());
+        }
+    }
+    Ok(added)
 }
 
 /// Encoded octets that may leave for one device.
