@@ -11,6 +11,8 @@ use activesync::types::{CollectionId, ServerId};
 use conformance::conforms;
 
 use super::house::*;
+use crate::ids::ItemNumber;
+use crate::ledger::Exposure;
 
 #[tokio::test]
 async fn a_phone_signs_in_and_gets_its_mail_newest_first() {
@@ -144,6 +146,42 @@ async fn a_message_recalled_before_any_sync_never_leaves() {
     house.recalls("secret").await;
     let (_, added) = house.catch_up(house.begin().await).await;
     assert_eq!(added, ["plain"]);
+}
+
+#[tokio::test]
+async fn whoever_fetches_what_it_acknowledged_to_have_removed_is_owed_a_delete_again() {
+    let house = House::new().await;
+    let item = house.mail("secret").await;
+    let (key, _) = house.catch_up(house.begin().await).await;
+    house.recalls("secret").await;
+    let (key, _) = house.catch_up(key).await;
+    assert!(house.owed().await.is_empty());
+    let answer = house.sync_one(fetching(key.as_str(), item)).await;
+    assert_eq!(answer.replies[0].status, status::OBJECT_NOT_FOUND);
+    assert_eq!(house.owed().await, [house.inbox_folder().await]);
+}
+
+#[tokio::test]
+async fn what_was_fetched_without_being_in_the_collection_is_a_copy_beside_it() {
+    let house = House::new().await;
+    let key = house.begin().await;
+    let (beside, within) = (house.mail("beside").await, house.mail("within").await);
+    let folder = house.inbox_folder().await;
+    let mut unseen = fetching(key.as_str(), beside);
+    unseen.get_changes = Some(false);
+    let answer = house.sync_one(unseen).await;
+    assert_eq!(answer.replies[0].status, status::SUCCESS);
+    assert!(house.exposure(folder, beside).await.contains(Exposure::SEARCHED));
+    let (key, _) = house.catch_up(answer.sync_key).await;
+    house.sync_one(fetching(key.as_str(), within)).await;
+    let exposure = house.exposure(folder, within).await;
+    assert!(exposure.contains(Exposure::BODY) && !exposure.contains(Exposure::SEARCHED));
+}
+
+fn fetching(key: &str, item: ItemNumber) -> activesync::command::sync::Collection {
+    let id = ServerId::new(format!("{INBOX}:{item}")).unwrap();
+    let commands = vec![ClientCommand::Fetch(id)];
+    activesync::command::sync::Collection { commands, ..inbox(key) }
 }
 
 #[tokio::test]

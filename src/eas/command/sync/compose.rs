@@ -204,7 +204,7 @@ impl Draft<'_> {
             .map(|id| id.item);
         let Some(number) = named else { return Ok(failed(status::OBJECT_NOT_FOUND)) };
         let (engine, mailbox) = (&self.ask.desk.engine, self.ask.device.mailbox);
-        if engine.is_recalled(mailbox, lane.folder.id, number).await? {
+        if engine.names_recalled(mailbox, turn.place(), number).await? {
             return Ok(failed(status::OBJECT_NOT_FOUND));
         }
         let items = match engine.store.items(lane.folder.id, &[number]).await {
