@@ -95,9 +95,13 @@ async fn pyactivesync_syncs_sends_and_lets_go_of_a_recalled_mail() {
     client.goes_on();
     town.until_waiting(1).await;
     let order = town.recall("secret").await;
-    client.comes_to("done").await;
+    client.comes_to("has let go").await;
     let pair = town.until_state(order, "ann", State::Acknowledged).await;
     assert_eq!(pair.device_name, "pyactivesync client");
+    client.goes_on();
+    client.comes_to("done").await;
+    let again = town.until_state(order, "ann", State::Acknowledged).await;
+    assert_ne!(again.acknowledged_key, pair.acknowledged_key, "asked for again, and let go again");
     let mut ben = town.phone("ben", Profile::ios()).await;
     town.server.house.outbox.run_due().await.unwrap();
     ben.catch_up().await;
