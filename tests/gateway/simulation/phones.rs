@@ -36,6 +36,8 @@ pub(super) struct Handset {
     pub(super) stale: BTreeSet<String>,
     /// Whether it ever came back from a backup.
     pub(super) was_restored: bool,
+    /// Whether a Sync was answered since it was set up or restored: before that an app knows of none to repeat.
+    pub(super) may_repeat: bool,
     /// Whether a resync or a cleared wipe made its old keys count for nothing; a backup with such a key is not noticed yet.
     pub(super) was_renewed: bool,
     /// What operators decided about it.
@@ -80,6 +82,7 @@ impl Handset {
             user,
             stale: BTreeSet::new(),
             was_restored: false,
+            may_repeat: false,
             was_renewed: false,
             standing: Standing::default(),
             was_served: false,
@@ -171,10 +174,11 @@ impl World {
         }
         match self.random.below(40) {
             0..24 => self.syncs(index, &folders),
-            24..26 => {
+            24..26 if self.handsets[index].may_repeat => {
                 let exchange = self.handsets[index].phone.empty_sync();
                 self.exchange(index, &exchange, Fate::Taken);
             }
+            24..26 => self.syncs(index, &folders),
             26..29 => {
                 let ids: Vec<&str> = folders.iter().map(String::as_str).collect();
                 let exchange = self.handsets[index].phone.ping(&ids, 600);
@@ -221,6 +225,7 @@ impl World {
                 handset.hang_up();
                 handset.phone = backup;
                 handset.was_restored = true;
+                handset.may_repeat = false;
                 handset.pending.clear();
                 handset.unsure.extend(handset.phone.cache.collections.keys().cloned());
                 handset.stale = handset.phone.cache.collections.keys().cloned().collect();
@@ -364,7 +369,7 @@ impl World {
                 }
             }
         }
-        let partial = self.random.once_in(8);
+        let partial = self.random.once_in(8) && self.handsets[index].may_repeat;
         let phone = &self.handsets[index].phone;
         let exchange =
             if partial { phone.partial_sync(&asks, waits) } else { phone.sync(&asks, waits) };

@@ -229,6 +229,7 @@ impl World {
         if commit != Commit::All {
             return self.handsets[index].lost(exchange);
         }
+        self.handsets[index].may_repeat = true;
         let Some(response) = response else { return };
         if response.status == Some(Status(13)) {
             let asked = sync::Request::decode(self.handsets[index].version(), &exchange.body);
