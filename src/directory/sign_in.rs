@@ -28,7 +28,8 @@ pub struct Settings {
     pub argon2_passes: u32,
     /// Passwords checked at a time; each takes a core and the memory above.
     pub checks_at_once: usize,
-    /// Passwords that may wait to be checked; more are told to come back.
+    /// Passwords that may wait to be checked; more are told to come back. Fewer than the requests handled at a time: each waits in a
+    /// turn of its own, and who is known already needs one too.
     pub checks_waiting_max: usize,
     /// Different wrong passwords for one name before it has to wait.
     pub user_guesses_free: u32,
@@ -88,7 +89,7 @@ impl Default for Settings {
             argon2_kib: 19 * 1024,
             argon2_passes: 2,
             checks_at_once: std::thread::available_parallelism().map_or(1, usize::from).min(4),
-            checks_waiting_max: 256,
+            checks_waiting_max: 192,
             user_guesses_free: 10,
             network_guesses_free: 50,
             first_wait: Duration::from_secs(30),

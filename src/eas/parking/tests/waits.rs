@@ -150,3 +150,10 @@ async fn a_wait_takes_no_turn_from_those_who_ask() {
     wake.send("news".to_owned()).unwrap();
     assert_eq!(waiting.hears_body().await, "news");
 }
+
+/// Who waits for a password to be checked waits in a turn. Strangers who try many must leave some to phones that are known already.
+#[test]
+fn strangers_at_the_door_do_not_take_every_turn() {
+    let at_the_door = crate::directory::Settings::default().checks_waiting_max;
+    assert!(at_the_door + 32 <= Limits::default().requests_max);
+}
