@@ -67,14 +67,16 @@ pub(super) const WAIT_AGAIN: &str = "UPDATE outbox_recipients SET state = 'waiti
     AND outbox_id IN (SELECT id FROM outbox WHERE identity_id = ?1 AND held = 1)";
 
 /// Patience begins anew with the second start. What had left before the recall was written is over, and its body let go of.
-pub(super) const RESUME: &str = "UPDATE outbox SET held = 0, next_try_at = ?2, submitted_at = ?2, attempts = 0 \
+/// What nobody has reviewed waits for its review again.
+pub(super) const RESUME: &str = "UPDATE outbox SET held = CASE WHEN held_order IS NULL THEN 0 ELSE 2 END, \
+    next_try_at = CASE WHEN held_order IS NULL THEN ?2 END, submitted_at = ?2, attempts = 0 \
     WHERE identity_id = ?1 AND held = 1 AND done_at IS NULL";
 
 pub(super) const HELD: &str = "SELECT id, sender, submitted_at, held_order, held_why, size FROM outbox \
     WHERE held = 2 ORDER BY id LIMIT ?1";
 
-pub(super) const RELEASE_HELD: &str =
-    "UPDATE outbox SET held = 0, next_try_at = ?2, submitted_at = ?2 WHERE id = ?1 AND held = 2";
+pub(super) const RELEASE_HELD: &str = "UPDATE outbox SET held = 0, held_order = NULL, next_try_at = ?2, submitted_at = ?2 \
+    WHERE id = ?1 AND held = 2";
 
 pub(super) const REFUSE_HELD: &str =
     "UPDATE outbox SET held = 3, next_try_at = ?2 WHERE id = ?1 AND held = 2";

@@ -455,3 +455,24 @@ async fn a_mail_that_left_before_its_recall_is_over_when_the_order_is_cancelled(
     outbox.run_due().await.unwrap();
     assert_eq!(outbox.counts().await.unwrap().waiting, 0, "nobody goes after it for ever");
 }
+
+#[tokio::test]
+async fn a_mail_held_for_review_waits_for_it_also_after_a_recall_that_was_cancelled() {
+    let rig = rig().await;
+    let hold = Some(Hold { order: crate::ids::OrderId(1), why: "file" });
+    let held = Submission { hold, ..submission("m", &["eve@x.example"]) };
+    let id = rig.outbox.submit(held).await.unwrap().outbox;
+    let store = rig.house.store.clone();
+    about_m(&rig, move |tx, identity, now| withdraw(tx, &store, identity, now)).await;
+    assert!(rig.outbox.held().await.unwrap().is_empty());
+    about_m(&rig, resume).await;
+    rig.outbox.run_due().await.unwrap();
+    assert_eq!(rig.states(id).await, ["eve@x.example waiting"]);
+    assert_eq!(rig.outbox.held().await.unwrap().len(), 1);
+    assert!(rig.outbox.release(id, "root").await.unwrap());
+    let store = rig.house.store.clone();
+    about_m(&rig, move |tx, identity, now| withdraw(tx, &store, identity, now)).await;
+    about_m(&rig, resume).await;
+    rig.outbox.run_due().await.unwrap();
+    assert_eq!(rig.states(id).await, ["eve@x.example relayed"], "it was released before");
+}
