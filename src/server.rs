@@ -125,7 +125,8 @@ impl House {
             clock.clone(),
             ringer(&bells, &hierarchies),
             recall::arrivals(board.clone()),
-        );
+        )
+        .with_departures(recall::departures());
         let directory = Directory::new(database.clone(), clock.clone(), opening.sign_in)?;
         let postman = Postman::new(store.clone(), directory.clone(), &config.server.hostname);
         let relay = match opening.relay {

@@ -55,6 +55,7 @@ pub use run::SWEEP_PERIOD;
 pub use selector::Body;
 pub use state::State;
 pub use tables::{Verdict, any_fence};
+pub use vault::departures;
 
 use crate::clock::Clock;
 use crate::database::{Database, Error, Tx};

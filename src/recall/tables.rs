@@ -22,6 +22,14 @@ pub fn fenced(
     tx.one(FENCED, params![identity, mailbox], |row| row.get(0))
 }
 
+/// What open orders cover of a mailbox: the first order over each message.
+pub(super) fn fenced_in(
+    tx: &Tx<'_>,
+    mailbox: MailboxId,
+) -> Result<Vec<(OrderId, IdentityId)>, Error> {
+    tx.all(FENCED_IN, params![mailbox], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// An order that stands for a Message-ID, as far as it decides about a copy met later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stands {
@@ -497,6 +505,8 @@ const COPIES_MAX: usize = 100_000;
 
 const FENCED: &str = "SELECT order_id FROM pairs WHERE identity_id = ?1 AND mailbox_id = ?2 AND is_fenced = 1 \
     ORDER BY order_id LIMIT 1";
+const FENCED_IN: &str = "SELECT MIN(order_id), identity_id FROM pairs WHERE mailbox_id = ?1 AND is_fenced = 1 \
+    GROUP BY identity_id";
 const STANDING_FOR: &str = "SELECT standing.order_id, orders.include_sender, orders.sender_mailbox FROM standing \
     JOIN orders ON orders.id = standing.order_id WHERE standing.message_id = ?1 \
     AND (standing.from_address IS NULL OR standing.from_address = ?2) AND standing.stands_until > ?3 \

@@ -3,14 +3,17 @@
 //! A copy is sealed and removed in one transaction, so it is never in neither place nor in both; and put back and marked in one
 //! transaction, so a crash restores it once. Sealing is the condition of removal, copy by copy, never of the fence.
 
+use std::sync::Arc;
+
 use super::tables::{self, PairRow, Work};
 use super::{RecallError, Rooms};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
-use crate::database::Tx;
+use crate::database::{Error, Tx};
 use crate::failpoint;
+use crate::ids::OrderId;
 use crate::mailbox::Copy;
-use crate::mailbox::embedded::in_tx;
+use crate::mailbox::embedded::{OnDeparture, in_tx};
 
 /// Seals and removes every copy of the pair's message from every folder of its mailbox. Answers how many.
 pub(super) fn take_out(
@@ -22,13 +25,7 @@ pub(super) fn take_out(
     let mut taken = 0;
     for copy in in_tx::copies_in(tx, pair.identity, pair.mailbox)? {
         seal(tx, rooms, pair, &copy, now)?;
-        let event = Event::new("copy.sealed")
-            .id("order", pair.order)
-            .id("identity", pair.identity)
-            .id("mailbox", pair.mailbox)
-            .id("folder", copy.folder)
-            .id("item", copy.item);
-        audit::note(tx, now, &event)?;
+        note_sealed(tx, pair.order, &copy, now)?;
         taken += 1;
     }
     failpoint!("recall.copies_sealed");
@@ -68,6 +65,36 @@ pub(super) fn put_back(
     }
     failpoint!("recall.copies_restored");
     Ok(restored)
+}
+
+/// The hook for [`Embedded::with_departures`]: what open orders cover in folders that somebody empties or deletes is sealed first, so
+/// that a cancelled order has it to put back.
+pub fn departures() -> OnDeparture {
+    Arc::new(|tx, store, mailbox, folders, now| {
+        if !tables::any_fence(tx)? {
+            return Ok(());
+        }
+        for (order, identity) in tables::fenced_in(tx, mailbox)? {
+            for copy in in_tx::copies_in(tx, identity, mailbox)? {
+                if folders.contains(&copy.folder) {
+                    let removed = in_tx::remove(tx, store, copy.folder, copy.item)?;
+                    tables::seal(tx, &removed, order, now)?;
+                    note_sealed(tx, order, &copy, now)?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+fn note_sealed(tx: &Tx<'_>, order: OrderId, copy: &Copy, now: Timestamp) -> Result<(), Error> {
+    let event = Event::new("copy.sealed")
+        .id("order", order)
+        .id("identity", copy.identity)
+        .id("mailbox", copy.mailbox)
+        .id("folder", copy.folder)
+        .id("item", copy.item);
+    audit::note(tx, now, &event).map(drop)
 }
 
 /// Out of its folder and into the vault, in this transaction.

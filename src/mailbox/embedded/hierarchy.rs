@@ -139,12 +139,14 @@ pub(super) fn delete(
     }
     let mut going = below(&list(tx, top.mailbox)?, top.number);
     going.insert(0, top);
+    let ids: Vec<FolderId> = going.iter().map(|gone| gone.id).collect();
+    store.departs(tx, going[0].mailbox, &ids)?;
     for gone in &going {
         let seq = next_position(tx, gone.mailbox)?;
         tx.execute(tables::DELETE_FOLDER, params![gone.id, seq])?;
         tell(tx, store, gone);
     }
-    Ok(going.into_iter().map(|gone| gone.id).collect())
+    Ok(ids)
 }
 
 /// The folders directly below one.

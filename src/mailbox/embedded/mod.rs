@@ -40,6 +40,13 @@ pub type OnEvent = Arc<dyn Fn(FolderEvent) + Send + Sync>;
 pub type OnArrival =
     Arc<dyn Fn(&Tx<'_>, Copy, Timestamp) -> Result<(), MailboxError> + Send + Sync>;
 
+/// Sees folders in whose transaction everything in them is about to be deleted for good, in the mailbox they belong to.
+pub type OnDeparture = Arc<
+    dyn Fn(&Tx<'_>, &Embedded, MailboxId, &[FolderId], Timestamp) -> Result<(), MailboxError>
+        + Send
+        + Sync,
+>;
+
 /// The embedded store. Cheap to clone.
 #[derive(Clone)]
 pub struct Embedded(Arc<Inner>);
@@ -50,6 +57,7 @@ struct Inner {
     clock: Clock,
     on_event: OnEvent,
     on_arrival: Option<OnArrival>,
+    on_departure: Option<OnDeparture>,
 }
 
 /// How much of its quota a mailbox uses, in bytes.
@@ -64,7 +72,8 @@ pub struct Usage {
 impl Embedded {
     /// A store over a database and its bodies. Call [`Embedded::tidy`] once before mail is accepted.
     pub fn new(database: Database, bodies: Bodies, clock: Clock, on_event: OnEvent) -> Embedded {
-        Embedded(Arc::new(Inner { database, bodies, clock, on_event, on_arrival: None }))
+        let (on_arrival, on_departure) = (None, None);
+        Embedded(Arc::new(Inner { database, bodies, clock, on_event, on_arrival, on_departure }))
     }
 
     /// As [`Embedded::new`], with a hook that sees every arrival in its transaction.
@@ -75,8 +84,17 @@ impl Embedded {
         on_event: OnEvent,
         on_arrival: OnArrival,
     ) -> Embedded {
-        let on_arrival = Some(on_arrival);
-        Embedded(Arc::new(Inner { database, bodies, clock, on_event, on_arrival }))
+        let (on_arrival, on_departure) = (Some(on_arrival), None);
+        Embedded(Arc::new(Inner { database, bodies, clock, on_event, on_arrival, on_departure }))
+    }
+
+    /// The same store with a hook that sees folders before they are emptied or deleted.
+    pub fn with_departures(self, on_departure: OnDeparture) -> Embedded {
+        let Inner { database, bodies, clock, on_event, on_arrival, .. } = &*self.0;
+        let (database, bodies, clock) = (database.clone(), bodies.clone(), clock.clone());
+        let (on_event, on_arrival) = (Arc::clone(on_event), on_arrival.clone());
+        let on_departure = Some(on_departure);
+        Embedded(Arc::new(Inner { database, bodies, clock, on_event, on_arrival, on_departure }))
     }
 
     /// The database the store lives in.
@@ -192,6 +210,18 @@ impl Embedded {
         }
     }
 
+    fn departs(
+        &self,
+        tx: &Tx<'_>,
+        mailbox: MailboxId,
+        folders: &[FolderId],
+    ) -> Result<(), MailboxError> {
+        match &self.0.on_departure {
+            Some(hook) => hook(tx, self, mailbox, folders, self.0.clock.now()),
+            None => Ok(()),
+        }
+    }
+
     /// Runs a job that changes things and needs the store's hooks.
     async fn write<T: Send + 'static>(
         &self,
@@ -287,6 +317,7 @@ impl Embedded {
 /// Deletes some messages of a folder; tells whether there may be more.
 fn empty_step(tx: &Tx<'_>, store: &Embedded, folder: FolderId) -> Result<bool, MailboxError> {
     in_tx::head(tx, folder)?;
+    store.departs(tx, rows::folder(tx, folder)?.mailbox, &[folder])?;
     let items: Vec<ItemNumber> =
         tx.all(tables::LIVE_ITEMS, params![folder, STEP_MESSAGES], |row| row.get(0))?;
     for item in &items {

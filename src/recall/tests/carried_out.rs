@@ -278,3 +278,27 @@ async fn a_blocked_phone_that_knocks_is_still_blocked() {
     house.write(move |tx| retraction::heard(tx, bob, START));
     assert_eq!(state().await, State::Blocked);
 }
+
+/// The person empties the folder between the fence and the vault: a cancelled order has the message to put back all the same.
+#[tokio::test]
+async fn a_folder_emptied_or_deleted_under_an_order_keeps_what_it_covers() {
+    let house = House::new().await;
+    let raw = mail("m", "oops");
+    let (inbox, _) = house.delivers(2, FolderKind::Inbox, &raw).await;
+    house.delivers(2, FolderKind::Inbox, &mail("other", "fine")).await;
+    let root = crate::ids::CollectionNumber(0);
+    let own = house.store.create_folder(MailboxId(2), root, "Own").await.unwrap();
+    let arrival = Arrival { received: house.clock.now(), ..Arrival::default() };
+    house.store.append(own.id, raw.clone(), arrival).await.unwrap();
+    let order = house.orders("m").await;
+    // Nothing was carried out yet.
+    house.store.empty(inbox, false).await.unwrap();
+    house.store.delete_folder(own.id).await.unwrap();
+    assert!(house.live("m").await.is_empty() && house.live("other").await.is_empty());
+    assert_eq!(house.audited(order, "copy.sealed"), 2);
+    house.recall.work_off().await.unwrap();
+    house.recall.cancel(order, admin("root")).await.unwrap();
+    house.recall.work_off().await.unwrap();
+    assert_eq!(house.live("m").await.len(), 2, "both copies are back");
+    assert!(house.live("other").await.is_empty(), "and nothing else");
+}

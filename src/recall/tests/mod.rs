@@ -68,7 +68,8 @@ impl House {
             clock.clone(),
             std::sync::Arc::new(|_| ()),
             arrivals(board.clone()),
-        );
+        )
+        .with_departures(departures());
         let rooms = Rooms { store: store.clone(), board: board.clone(), bells: Bells::new() };
         let recall = Recall::new(db.clone(), clock.clone(), rooms, limits);
         House { db, clock, store, board, recall, limits, dir }
