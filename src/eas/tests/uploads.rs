@@ -12,6 +12,7 @@ use activesync::types::{ClientId, CollectionId, ServerId, SyncKey};
 use conformance::conforms;
 
 use super::house::*;
+use crate::ledger::Exposure;
 use crate::mailbox::{FolderKind, Mailbox, StateChange};
 
 fn id(item: crate::ids::ItemNumber) -> ServerId {
@@ -29,6 +30,24 @@ fn delete(item: crate::ids::ItemNumber) -> ClientCommand {
 
 fn with(key: &SyncKey, commands: Vec<ClientCommand>) -> Collection {
     Collection { commands, ..inbox(key.as_str()) }
+}
+
+#[tokio::test]
+async fn a_mark_on_a_recalled_mail_that_left_the_store_is_heard() {
+    let house = House::new().await;
+    let item = house.mail("secret").await;
+    let (key, _) = house.catch_up(house.begin().await).await;
+    house.recalls("secret").await;
+    let folder = house.inbox_folder().await;
+    let marking =
+        |key: &str, is_read| Collection { commands: vec![read(item, is_read)], ..inbox(key) };
+    let answer = house.sync_one(marking(key.as_str(), true)).await;
+    assert_eq!(answer.replies[0].status, status::OBJECT_NOT_FOUND);
+    assert!(house.exposure(folder, item).await.contains(Exposure::READ_CLAIMED));
+    let (key, _) = house.catch_up(answer.sync_key).await;
+    assert!(house.owed().await.is_empty());
+    house.sync_one(marking(key.as_str(), false)).await;
+    assert_eq!(house.owed().await, [folder], "it has it still");
 }
 
 #[tokio::test]

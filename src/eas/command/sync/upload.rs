@@ -83,6 +83,10 @@ impl Worker<'_> {
         };
         let items = self.ask.desk.engine.store.items(self.folder(), &[item]).await?;
         let Some(current) = items.into_iter().next() else {
+            // A recalled mail has left the store: what the phone says of it counts all the same.
+            if let (false, Ok(change)) = (change.send, convert::state_change(email, None)) {
+                self.upload(Upload::Change { item, change }).await?;
+            }
             // A draft that was sent is gone; whoever repeats a lost request is told so again.
             let was_sent = change.send && self.turn.is_replay();
             return Ok(if was_sent { None } else { failed(status::OBJECT_NOT_FOUND) });
