@@ -67,7 +67,7 @@ pub(super) fn put_back(
     Ok(restored)
 }
 
-/// The hook for [`Embedded::with_departures`]: what open orders cover in folders that somebody empties or deletes is sealed first, so
+/// The store's [`OnDeparture`] hook: what open orders cover in folders that somebody empties or deletes is sealed first, so
 /// that a cancelled order has it to put back.
 pub fn departures() -> OnDeparture {
     Arc::new(|tx, store, mailbox, folders, now| {
