@@ -11,6 +11,9 @@ use super::sync_key::{Claim, Mint, Scope, SyncKey, Verdict, judge};
 use crate::database::{Error, Tx};
 use crate::ids::FolderId;
 
+/// Partnerships before the present one whose keys are still recognised.
+const PARTNERSHIPS_KNOWN: u64 = 8;
+
 /// The books as a whole: who issues keys, and in which epoch. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Books {
@@ -56,6 +59,15 @@ impl Books {
         })
     }
 
+    /// Whether the key was issued to this device in one of the [`PARTNERSHIPS_KNOWN`] partnerships before the present one.
+    fn of_earlier_partnership(&self, device: &Device, collection: i64, claim: Claim) -> bool {
+        let Claim::Key(key) = claim else { return false };
+        let first = device.generation.saturating_sub(PARTNERSHIPS_KNOWN).max(1);
+        (first..device.generation).any(|generation| {
+            self.authentic(&Device { generation, ..device.clone() }, collection, key)
+        })
+    }
+
     /// A new key with sequence number `seq` for this device and collection, in the present epoch.
     pub fn issue(&self, device: &Device, collection: i64, seq: u64) -> Result<SyncKey, Error> {
         let mut nonce = [0; 4];
@@ -83,7 +95,17 @@ impl Books {
             None => Collection::new(place, self.epoch()),
         };
         let verdict =
-            judge(claim, &collection.known(), |key| self.authentic(device, folder.0, key));
+            match judge(claim, &collection.known(), |key| self.authentic(device, folder.0, key)) {
+                // A state from before a wipe, a removal or a resync is back; unless it is the one the device was in then, and it has not
+                // begun again yet.
+                Verdict::Forged if self.of_earlier_partnership(device, folder.0, claim) => {
+                    match collection.known().has(claim) {
+                        true => Verdict::Forged,
+                        false => Verdict::Regressed,
+                    }
+                }
+                verdict => verdict,
+            };
         let proof = match verdict {
             Verdict::Current(Some(index)) | Verdict::Sibling(index) => {
                 Some(collection.promote(index))

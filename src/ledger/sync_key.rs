@@ -163,6 +163,14 @@ pub struct Known {
     pub seq_max: u64,
 }
 
+impl Known {
+    /// Whether the claim is a key they know.
+    pub fn has(&self, claim: Claim) -> bool {
+        let Claim::Key(key) = claim else { return false };
+        self.proven == Some(key) || self.siblings.contains(&key)
+    }
+}
+
 /// What a presented key says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -37,6 +37,36 @@ async fn restored_backup_of_a_phone() {
     assert_eq!(coverage.devices[0].state, State::Resynced);
 }
 
+/// A resync makes a device's keys count for nothing; what it let go of stays so, until a state from before that is back.
+#[tokio::test]
+async fn backup_of_a_phone_from_before_a_resync() {
+    let town = Town::open().await;
+    town.mail("secret").await;
+    let mut phone = town.phone("ann", Profile::android()).await;
+    let backup = phone.driver.phone.clone();
+    let order = town.recall("secret").await;
+    town.until_state(order, "ann", State::Queued).await;
+    phone.catch_up().await;
+    let pair = town.until_state(order, "ann", State::Acknowledged).await;
+    town.server.house.policies.resync(pair.device, "root").await.unwrap();
+    let told = phone.sync().await.expect("an answer");
+    assert_eq!(told.status, Status(3));
+    town.until_state(order, "ann", State::Acknowledged).await;
+    phone.catch_up().await;
+    phone.driver.phone = backup;
+    phone.driver.hang_up();
+    assert!(phone.holds("secret"));
+    let told = phone.sync().await.expect("an answer");
+    assert_eq!(told.status, Status(3));
+    let pair =
+        town.until(order, |c| c.devices[0].state != State::Acknowledged).await.devices[0].clone();
+    assert_eq!((pair.state, pair.reason), (State::Queued, Some(ReasonCode::StateRestored)));
+    phone.catch_up().await;
+    phone.sync().await;
+    assert!(!phone.holds("secret"));
+    town.until(order, |coverage| coverage.covered == 1).await;
+}
+
 #[tokio::test]
 async fn restored_backup_of_the_gateway() {
     let town = Town::open().await;

@@ -161,9 +161,6 @@ impl World {
     /// A restored phone has shown an old key: what it may hold again is not acknowledged any more.
     pub(super) fn check_reopened(&mut self, index: usize, folder: &str, before: &[Held]) {
         let Some(device) = self.device(index) else { return };
-        if self.handsets[index].was_renewed {
-            return;
-        }
         for order in self.orders.clone().into_iter().filter(|order| order.open) {
             let held = before.iter().any(|(of, _, number)| of == folder && *number == order.number);
             if !held {

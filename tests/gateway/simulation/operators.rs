@@ -140,8 +140,6 @@ impl World {
     fn decided(&mut self, index: usize, what: &str, told: &Result<(), NotDone>) {
         let said = told.as_ref().map_err(ToString::to_string);
         self.tell(format!("an operator: {what} {}: {said:?}", self.called(index)));
-        let renews = matches!(what, "resync" | "clear");
-        self.handsets[index].was_renewed |= renews;
         let dying = self.is_dying();
         self.handsets[index].standing.doubt |= dying;
     }

@@ -38,8 +38,6 @@ pub(super) struct Handset {
     pub(super) was_restored: bool,
     /// Whether a Sync was answered since it was set up or restored: before that an app knows of none to repeat.
     pub(super) may_repeat: bool,
-    /// Whether a resync or a cleared wipe made its old keys count for nothing; a backup with such a key is not noticed yet.
-    pub(super) was_renewed: bool,
     /// What operators decided about it.
     pub(super) standing: Standing,
     /// Whether its last request was let in and answered.
@@ -83,7 +81,6 @@ impl Handset {
             stale: BTreeSet::new(),
             was_restored: false,
             may_repeat: false,
-            was_renewed: false,
             standing: Standing::default(),
             was_served: false,
             backup: None,
