@@ -16,10 +16,12 @@ import pathlib, sys
 import xml.etree.ElementTree as ET
 
 SYNC = "{AirSync}"
+CLIENT_ID = "{AirSyncBase}Attachments/{AirSyncBase}Attachment/{AirSyncBase}ClientId"
 for path in pathlib.Path(sys.argv[1]).glob("*Sync-*.xml"):
     tree = ET.parse(path)
     changes = [c for r in tree.iter(SYNC + "Responses") for c in r.findall(SYNC + "Change")]
-    found = [(c, d) for c in changes for d in c.findall(SYNC + "ApplicationData")]
+    datas = [(c, d) for c in changes for d in c.findall(SYNC + "ApplicationData")]
+    found = [(c, d) for c, d in datas if d.find(CLIENT_ID) is not None]
     for change, data in found:
         change.remove(data)
     if found:
