@@ -63,6 +63,15 @@ pub fn bind_late(
     Ok(is_covered)
 }
 
+/// The books learn that a device has a copy of what may be fenced already: every order over it looks the devices up again, since it
+/// may have called this one `Prevented`.
+pub fn met_on_a_device(tx: &Tx<'_>, identity: IdentityId, mailbox: MailboxId) -> Result<(), Error> {
+    if tables::expand_again(tx, identity, mailbox)? > 0 {
+        tx.on_commit(super::work);
+    }
+    Ok(())
+}
+
 /// Whether an order stands for a message that is on its way out: whatever mailbox it was sent from, it does not leave. The outbox
 /// asks, in the transaction in which it would let it go.
 pub fn withholds(tx: &Tx<'_>, identity: IdentityId, now: Timestamp) -> Result<bool, Error> {

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use cover::{arrivals, bind_late, covers, withholds};
+pub use cover::{arrivals, bind_late, covers, met_on_a_device, withholds};
 pub use coverage::{
     CANNOT_KNOW, Coverage, Grade, OrderView, PairView, RecipientResult, RecipientView,
 };
@@ -54,7 +54,7 @@ pub use reason::ReasonCode;
 pub use run::SWEEP_PERIOD;
 pub use selector::Body;
 pub use state::State;
-pub use tables::{Verdict, any_fence};
+pub use tables::{Verdict, any_fence, sealed_as};
 pub use vault::departures;
 
 use crate::clock::Clock;

@@ -283,6 +283,24 @@ pub(super) fn reopen_pairs(
     tx.execute(REOPEN_PAIRS, params![identity, mailbox]).map(drop)
 }
 
+/// Pairs of which a device turned out to have a copy: their devices are looked up again, for every order. Answers how many.
+pub(super) fn expand_again(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+    mailbox: MailboxId,
+) -> Result<usize, Error> {
+    tx.execute(EXPAND_AGAIN, params![identity, mailbox])
+}
+
+/// The message that was taken out of the store from this place.
+pub fn sealed_as(
+    tx: &Tx<'_>,
+    folder: FolderId,
+    item: ItemNumber,
+) -> Result<Option<IdentityId>, Error> {
+    tx.one(SEALED_AS, params![folder, item], |row| row.get(0))
+}
+
 /// The pairs of an order.
 pub(super) fn pairs(tx: &Tx<'_>, order: OrderId) -> Result<Vec<PairRow>, Error> {
     tx.all(PAIRS, params![order, PAIRS_MAX], read_pair)
@@ -579,6 +597,8 @@ const PUT_OFF: &str = "UPDATE pairs SET not_before = ?4, tries = tries + 1 \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3";
 const REOPEN_PAIRS: &str = "UPDATE pairs SET step = 2, not_before = 0, tries = 0 \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND is_fenced = 1 AND step = 3";
+const EXPAND_AGAIN: &str = "UPDATE pairs SET step = 1, not_before = 0, tries = 0 \
+    WHERE identity_id = ?1 AND mailbox_id = ?2 AND is_fenced = 1 AND step IN (2, 3)";
 const PAIRS: &str = select_pair!("WHERE order_id = ?1 ORDER BY mailbox_id, identity_id LIMIT ?2");
 const LIFT_PAIRS: &str = "UPDATE pairs SET is_fenced = 0, step = 4, not_before = 0, tries = 0 \
     WHERE order_id = ?1 AND is_fenced = 1";
@@ -602,6 +622,7 @@ const SEALED: &str = "SELECT folder_id, item, mailbox_id, identity_id, body_hash
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND restored_at IS NULL ORDER BY folder_id, item LIMIT ?3";
 const SEALED_SOMEWHERE: &str = "SELECT folder_id, item, mailbox_id, identity_id, body_hash, size, received_at, kept FROM vault \
     WHERE identity_id = ?1 ORDER BY sealed_at DESC LIMIT 1";
+const SEALED_AS: &str = "SELECT identity_id FROM vault WHERE folder_id = ?1 AND item = ?2 LIMIT 1";
 const SEALED_MAILBOXES: &str =
     "SELECT DISTINCT mailbox_id FROM vault WHERE identity_id = ?1 AND restored_at IS NULL LIMIT ?2";
 const UNSEAL: &str = "UPDATE vault SET restored_at = ?3, restored_folder = ?4, restored_item = ?5 \

@@ -13,6 +13,7 @@ use crate::ledger::holding::{self, Kind};
 use crate::ledger::uploads::{self, Fingerprint, Intent};
 use crate::ledger::{self, Exposure, Place};
 use crate::mailbox::{Arrival, Item, MailboxError, StateChange};
+use crate::message::{self, Identity};
 use crate::recall::retraction;
 
 /// A command of a phone on one collection.
@@ -136,7 +137,16 @@ struct Believes {
     item: u32,
     read: Option<bool>,
     flagged: Option<bool>,
-    new: Option<IdentityId>,
+    wrote: Option<Wrote>,
+}
+
+/// A message whose text the phone wrote itself.
+#[derive(Clone, Copy)]
+enum Wrote {
+    /// It lies in the store.
+    Stored(IdentityId),
+    /// It left the store before it could be looked at: recalled as it came.
+    Gone,
 }
 
 impl Effect {
@@ -171,7 +181,7 @@ impl Engine {
                 recalled(&upload)
             }
             _ if may_conflict && self.conflicts(place, parent, &upload).await? => lost(&upload),
-            _ => self.carry_out(place, parent, upload).await?,
+            _ => self.carry_out(mailbox, place, parent, upload).await?,
         };
         crate::failpoint!("upload.after_store");
         self.record(mailbox, place, parent, print, &effect).await?;
@@ -227,6 +237,7 @@ impl Engine {
 
     async fn carry_out(
         &self,
+        mailbox: MailboxId,
         place: Place,
         parent: u64,
         upload: Upload,
@@ -239,7 +250,7 @@ impl Engine {
                 self.add(place, raw, Arrival { once: Some(once), ..arrival }).await
             }
             Upload::ChangeDraft { item, raw, change } => {
-                self.change_draft(place, parent, item, raw, change).await
+                self.change_draft(mailbox, place, parent, item, (raw, change)).await
             }
         };
         match done {
@@ -315,7 +326,7 @@ impl Engine {
             }
             _ => false,
         };
-        let believes = Believes { item: item.0, read, flagged, new: None };
+        let believes = Believes { item: item.0, read, flagged, wrote: None };
         let echo = Some((item.0, known.then_some(seq)));
         Ok(Effect { result: Uploaded::Done, echo, believes: Some(believes) })
     }
@@ -348,13 +359,17 @@ impl Engine {
         let item = self.store.append(place.folder, raw, arrival).await?;
         let added = self.store.items(place.folder, &[item]).await?;
         let Some(Item { seq, identity, read, flag, .. }) = added.into_iter().next() else {
-            return Ok(Effect::nothing(Uploaded::Added(item)));
+            // Whatever became of it meanwhile, the phone has it, under the number it is told now.
+            let believes =
+                Believes { item: item.0, read: None, flagged: None, wrote: Some(Wrote::Gone) };
+            let result = Uploaded::Added(item);
+            return Ok(Effect { result, echo: None, believes: Some(believes) });
         };
         let believes = Believes {
             item: item.0,
             read: Some(read),
             flagged: Some(flag.is_some()),
-            new: Some(identity),
+            wrote: Some(Wrote::Stored(identity)),
         };
         Ok(Effect {
             result: Uploaded::Added(item),
@@ -363,20 +378,32 @@ impl Engine {
         })
     }
 
+    /// Gives a draft the text the phone wrote. The phone has that text already, so the books say so first: an order that stands for
+    /// it finds the copy with the arrival of the text in the store.
     async fn change_draft(
         &self,
+        mailbox: MailboxId,
         place: Place,
         parent: u64,
         item: ItemNumber,
-        raw: Bytes,
-        change: StateChange,
+        (raw, change): (Bytes, StateChange),
     ) -> Result<Effect, MailboxError> {
+        let current = self.store.items(place.folder, &[item]).await?;
+        if !current.first().ok_or(MailboxError::NoSuchItem)?.draft {
+            return Err(MailboxError::NotAllowed("only a draft gets a new body"));
+        }
+        let identity = Identity::of_raw(&raw);
+        let job = move |tx: &Tx<'_>| {
+            let identity = message::register(tx, &identity)?;
+            wrote(tx, ledger::Copy { identity, mailbox, folder: place.folder, item }, place)
+        };
+        self.database.write(job).await?;
         self.store.replace_draft(place.folder, item, raw).await?;
         let mut effect = self.change(place, parent, item, change).await?;
         let changed = self.store.items(place.folder, &[item]).await?;
         if let (Some(item), Some(believes)) = (changed.first(), effect.believes.as_mut()) {
             effect.echo = Some((item.item.0, Some(item.seq)));
-            believes.new = Some(item.identity);
+            believes.wrote = Some(Wrote::Stored(item.identity));
         }
         Ok(effect)
     }
@@ -413,7 +440,7 @@ fn recalled(upload: &Upload) -> Effect {
 fn lost(upload: &Upload) -> Effect {
     let believed = |item: ItemNumber, change: &StateChange| {
         let flagged = change.flag.as_ref().map(Option::is_some);
-        Believes { item: item.0, read: change.read, flagged, new: None }
+        Believes { item: item.0, read: change.read, flagged, wrote: None }
     };
     let believes = match upload {
         Upload::Change { item, change } | Upload::ChangeDraft { item, change, .. } => {
@@ -434,14 +461,16 @@ fn believe(
 ) -> Result<(), database::Error> {
     let item = RoaringBitmap::from_iter([believes.item]);
     let number = ItemNumber(believes.item);
-    if let Some(identity) = believes.new {
-        // The phone wrote it itself: it holds all of it.
-        holding::add(tx, place, Kind::Held, &item)?;
-        holding::expose(tx, place, Exposure::HEADER | Exposure::BODY, &item)?;
-        ledger::note_copy(
-            tx,
-            ledger::Copy { identity, mailbox, folder: place.folder, item: number },
-        )?;
+    let identity = match believes.wrote {
+        Some(Wrote::Stored(identity)) => Some(identity),
+        Some(Wrote::Gone) => crate::recall::sealed_as(tx, place.folder, number)?,
+        None => None,
+    };
+    if believes.wrote.is_some() {
+        hold(tx, place, &item)?;
+    }
+    if let Some(identity) = identity {
+        wrote(tx, ledger::Copy { identity, mailbox, folder: place.folder, item: number }, place)?;
     }
     for (kind, says) in [(Kind::Read, believes.read), (Kind::Flagged, believes.flagged)] {
         match says {
@@ -450,10 +479,22 @@ fn believe(
             None => {}
         }
     }
-    if believes.read == Some(true) && believes.new.is_none() {
+    if believes.read == Some(true) && believes.wrote.is_none() {
         claims_read(tx, place, number)?;
     }
     Ok(())
+}
+
+/// The device wrote this copy itself: it holds all of it, and an order over it has another device to look up.
+fn wrote(tx: &Tx<'_>, copy: ledger::Copy, place: Place) -> Result<(), database::Error> {
+    hold(tx, place, &RoaringBitmap::from_iter([copy.item.0]))?;
+    ledger::note_copy(tx, copy)?;
+    crate::recall::met_on_a_device(tx, copy.identity, copy.mailbox)
+}
+
+fn hold(tx: &Tx<'_>, place: Place, item: &RoaringBitmap) -> Result<(), database::Error> {
+    holding::add(tx, place, Kind::Held, item)?;
+    holding::expose(tx, place, Exposure::HEADER | Exposure::BODY, item)
 }
 
 /// The device says that it was read: on the books, and in the reports of recalls under way. Nobody has read what never left.

@@ -12,8 +12,10 @@ use activesync::types::{ClientId, CollectionId, ServerId, SyncKey};
 use conformance::conforms;
 
 use super::house::*;
-use crate::ledger::Exposure;
-use crate::mailbox::{FolderKind, Mailbox, StateChange};
+use crate::ids::{DeviceId, FolderId};
+use crate::ledger::{Exposure, Place};
+use crate::mailbox::{Arrival, FolderKind, Mailbox, StateChange};
+use crate::sync::{Upload, Uploaded, Wins};
 
 fn id(item: crate::ids::ItemNumber) -> ServerId {
     ServerId::new(format!("{INBOX}:{item}")).unwrap()
@@ -201,4 +203,105 @@ async fn mail_is_added_only_as_a_draft() {
     collection.sync_key = again.sync_key;
     let rest = house.send(CommandName::Sync, just(collection).encode(V)).await;
     assert!(rest.body.is_empty(), "a phone is not sent its own draft");
+}
+
+/// A draft whose Message-ID somebody may recall, as a phone hands it up.
+fn draft_of(name: &str, text: &str) -> bytes::Bytes {
+    let head = "From: bob@b.example\r\nTo: ann@a.example\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000";
+    bytes::Bytes::from(format!("{head}\r\nMessage-ID: <{name}@b.example>\r\n\r\n{text}\r\n"))
+}
+
+/// The Drafts folder, synced by the phone.
+async fn drafts(house: &House) -> (FolderId, Collection) {
+    let drafts = house.folder_of_kind(FolderKind::Drafts).await;
+    let number = CollectionId::new(drafts.number.to_string()).unwrap();
+    let mut collection = Collection::new(number, SyncKey::initial());
+    collection.sync_key = house.sync_one(collection.clone()).await.sync_key;
+    (drafts.id, collection)
+}
+
+async fn uploads(house: &House, folder: FolderId, upload: Upload) -> Uploaded {
+    let place = Place { device: DeviceId(1), folder };
+    house.engine.upload(house.mailbox, place, 1, upload, Wins::Store).await.unwrap()
+}
+
+fn add_of(raw: bytes::Bytes) -> Upload {
+    let arrival = Arrival { draft: true, ..Arrival::default() };
+    Upload::AddDraft { client_id: "c1".to_owned(), raw, arrival }
+}
+
+#[tokio::test]
+async fn a_draft_a_phone_adds_under_a_standing_order_is_owed_its_delete() {
+    let house = House::new().await;
+    let (folder, mut collection) = drafts(&house).await;
+    house.stands("secret").await;
+    let added = uploads(&house, folder, add_of(draft_of("secret", "text"))).await;
+    let Uploaded::Added(item) = added else { panic!("{added:?}") };
+    house.recall.work_off().await.unwrap();
+    assert_eq!(house.owed().await, [folder], "the phone holds it");
+    let answer = house.sync_one(collection.clone()).await;
+    assert_eq!(deletes(&answer), [format!("{}:{item}", collection.collection_id)]);
+    collection.sync_key = answer.sync_key;
+    house.send(CommandName::Sync, just(collection).encode(V)).await;
+    assert!(house.owed().await.is_empty(), "it acknowledged");
+}
+
+#[tokio::test]
+async fn a_draft_that_was_recalled_before_its_upload_was_on_the_books_is_owed_its_delete() {
+    let house = House::new().await;
+    let (folder, _) = drafts(&house).await;
+    house.stands("secret").await;
+    // What an upload does first, and then the gateway ends; the worker takes the mail out meanwhile.
+    let once = Some(format!("draft {} {folder} 1 c1", DeviceId(1)));
+    let arrival = Arrival { draft: true, once, ..Arrival::default() };
+    let item = house.store.append(folder, draft_of("secret", "text"), arrival).await.unwrap();
+    house.recall.work_off().await.unwrap();
+    assert!(house.store.items(folder, &[item]).await.unwrap().is_empty());
+    assert!(house.owed().await.is_empty(), "nobody is known to hold it");
+    let added = uploads(&house, folder, add_of(draft_of("secret", "text"))).await;
+    assert_eq!(added, Uploaded::Added(item));
+    house.recall.work_off().await.unwrap();
+    assert_eq!(house.owed().await, [folder], "the phone was told of it");
+}
+
+#[tokio::test]
+async fn a_draft_that_becomes_a_recalled_message_is_owed_its_delete() {
+    let house = House::new().await;
+    let (folder, _) = drafts(&house).await;
+    let Uploaded::Added(item) = uploads(&house, folder, add_of(draft_of("plain", "text"))).await
+    else {
+        panic!("not added")
+    };
+    house.stands("secret").await;
+    let (raw, change) = (draft_of("secret", "more"), StateChange::default());
+    let changed = uploads(&house, folder, Upload::ChangeDraft { item, raw, change }).await;
+    assert_eq!(changed, Uploaded::Done);
+    house.recall.work_off().await.unwrap();
+    assert_eq!(house.owed().await, [folder], "the phone holds the new text");
+    assert!(house.store.items(folder, &[item]).await.unwrap().is_empty(), "it left the store");
+}
+
+#[tokio::test]
+async fn a_recalled_draft_that_a_clone_edits_is_open_again() {
+    let house = House::new().await;
+    let (folder, mut collection) = drafts(&house).await;
+    let Uploaded::Added(item) = uploads(&house, folder, add_of(draft_of("secret", "text"))).await
+    else {
+        panic!("not added")
+    };
+    house.recalls("secret").await;
+    let server_id = ServerId::new(format!("{}:{item}", collection.collection_id)).unwrap();
+    let answer = house.sync_one(collection.clone()).await;
+    assert_eq!(deletes(&answer).len(), 1);
+    collection.sync_key = answer.sync_key;
+    house.send(CommandName::Sync, just(collection.clone()).encode(V)).await;
+    assert!(house.owed().await.is_empty(), "it acknowledged");
+    let text = Some(Content::Text("edited".to_owned()));
+    let body = Body { body_type: Some(BodyType::Plain), data: text, ..Body::default() };
+    let data = Email { body: Some(body), ..Email::default() }.into();
+    let edit = Change { server_id, instance_id: None, send: false, data };
+    collection.commands = vec![ClientCommand::Change(edit)];
+    let answer = house.sync_one(collection.clone()).await;
+    assert_eq!(answer.replies[0].status, status::OBJECT_NOT_FOUND);
+    assert_eq!(house.owed().await, [folder], "whoever edits it has it");
 }

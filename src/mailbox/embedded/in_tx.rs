@@ -248,7 +248,7 @@ pub fn replace_draft(
     of: FolderId,
     item: ItemNumber,
     body: Body,
-    identity: &Identity,
+    (identity, now): (&Identity, Timestamp),
 ) -> Result<u64, MailboxError> {
     let place = folder(tx, of)?;
     let Stored { item: old, body: old_body } = stored(tx, of, item)?;
@@ -261,6 +261,9 @@ pub fn replace_draft(
     bodies::release(tx, store, old_body.hash, Holder::Message)?;
     let seq = next_change(tx, of)?;
     tx.execute(tables::REPLACE_BODY, params![of, item, body.hash, body.size, identity, seq])?;
+    // It is another message now, and arrives as one: an order may stand for it.
+    let copy = Copy { mailbox: place.mailbox, folder: of, item, identity };
+    store.arrived(tx, copy, now)?;
     tell(tx, store, &place, FolderEventKind::Changed);
     Ok(seq)
 }

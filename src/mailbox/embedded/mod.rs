@@ -285,9 +285,10 @@ impl Embedded {
         raw: Bytes,
     ) -> Result<u64, MailboxError> {
         let identity = Identity::of_raw(&raw);
+        let now = self.0.clock.now();
         let kept = self.keep(raw).await?;
         self.write_with(kept, move |tx, store, body| {
-            in_tx::replace_draft(tx, store, folder, item, body, &identity)
+            in_tx::replace_draft(tx, store, folder, item, body, (&identity, now))
         })
         .await
     }

@@ -84,8 +84,14 @@ impl Worker<'_> {
         let items = self.ask.desk.engine.store.items(self.folder(), &[item]).await?;
         let Some(current) = items.into_iter().next() else {
             // A recalled mail has left the store: what the phone says of it counts all the same.
-            if let (false, Ok(change)) = (change.send, convert::state_change(email, None)) {
-                self.upload(Upload::Change { item, change }).await?;
+            match convert::state_change(email, None) {
+                Ok(state) if !change.send => {
+                    self.upload(Upload::Change { item, change: state }).await?;
+                }
+                _ => {
+                    let (mailbox, place) = (self.ask.device.mailbox, self.turn.place());
+                    self.ask.desk.engine.names_recalled(mailbox, place, item).await?;
+                }
             }
             // A draft that was sent is gone; whoever repeats a lost request is told so again.
             let was_sent = change.send && self.turn.is_replay();
@@ -118,7 +124,8 @@ impl Worker<'_> {
             return Ok(failed(status::CONVERSION_ERROR));
         }
         let engine = &self.ask.desk.engine;
-        if engine.is_recalled(self.ask.device.mailbox, self.folder(), current.item).await? {
+        let (mailbox, place) = (self.ask.device.mailbox, self.turn.place());
+        if engine.names_recalled(mailbox, place, current.item).await? {
             return Ok(failed(status::OBJECT_NOT_FOUND));
         }
         let (_, raw) = match engine.store.read(self.folder(), current.item).await {
