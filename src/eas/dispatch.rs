@@ -1,12 +1,15 @@
 //! From a command to its behaviour, and from what became of it to an answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use activesync::command::CommandName;
 use activesync::http::Query;
+use activesync::status::{Status, name_in};
 use activesync::{Document, ProtocolVersion};
 use bytes::Bytes;
 use http::StatusCode;
+use tracing::Instrument as _;
 
 use super::command;
 use super::endpoint::{Answer, Incoming, Outcome, Plain};
@@ -116,6 +119,23 @@ impl Ask {
         }
     }
 
+    /// Lines for the log about what single items and folders of a request were answered: one for each failure, however many met it.
+    pub(in crate::eas) fn note_failures(
+        &self,
+        names: &[(Status, &'static str)],
+        answered: impl Iterator<Item = Status>,
+    ) {
+        let mut failures = BTreeMap::new();
+        for status in answered {
+            *failures.entry(status.0).or_insert(0_usize) += 1;
+        }
+        for (status, count) in failures {
+            let name = name_in(names, Status(status)).or(Status(status).common_name());
+            let reason = name.unwrap_or("?");
+            tracing::info!(command = %self.query.command, status, reason, count, "refused in part");
+        }
+    }
+
     /// A refusal in the words of this command and version.
     pub(in crate::eas) fn refuse(&self, why: &Refusal) -> Answer {
         self.voice().refuse(why)
@@ -166,11 +186,16 @@ pub(in crate::eas) async fn serve(desk: Arc<Desk>, request: Incoming) -> Outcome
             return why.answer(command, version, &desk.limits.realm).into();
         }
     };
-    let _turn = desk.turn_of(ask.device.id).await;
-    match answer(&ask).await {
-        Ok(outcome) => outcome,
-        Err(why) => ask.refuse(&why).into(),
-    }
+    // Whatever is logged on the way names the device as it names itself.
+    let phone = tracing::info_span!("phone", %peer, device_id = ask.device.wire_id);
+    let served = async {
+        let _turn = desk.turn_of(ask.device.id).await;
+        match answer(&ask).await {
+            Ok(outcome) => outcome,
+            Err(why) => ask.refuse(&why).into(),
+        }
+    };
+    served.instrument(phone).await
 }
 
 async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {

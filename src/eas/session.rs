@@ -258,7 +258,7 @@ pub(in crate::eas) fn note_refusal(
     command: Option<CommandName>,
     why: &Refusal,
 ) {
-    let device = Query::decode(query).map(|query| query.device_key()).unwrap_or_default();
+    let device = Query::device_key_in(query).unwrap_or_default();
     let command = command.map_or("?", CommandName::as_str);
     let quiet = matches!(why, Refusal::Unauthorized);
     let reason = why.reason();

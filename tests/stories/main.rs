@@ -22,6 +22,7 @@ mod put_back;
 mod sent_on;
 mod state_from_a_backup;
 mod taken_back;
+mod the_log;
 mod the_page_in_a_browser;
 mod town;
 mod what_it_costs;

@@ -313,7 +313,7 @@ async fn broken_mail(town: &Town) -> Vec<bytes::Bytes> {
 const HOUR: std::time::Duration = std::time::Duration::from_secs(60 * 60);
 
 /// Says something on a line of its own and closes that half; gives what comes back until the line ends.
-async fn spoken(town: &Town, first: &[u8], then: &[u8]) -> Vec<u8> {
+pub(crate) async fn spoken(town: &Town, first: &[u8], then: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(town.plain()).await.unwrap();
     // The other side may have hung up already.
     let _said = stream.write_all(first).await;

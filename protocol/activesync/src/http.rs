@@ -115,9 +115,7 @@ impl Query {
         }
         let query =
             if is_plain(raw) { plain_query::decode(raw) } else { base64_query::decode(raw) }?;
-        let id = query.device_id.as_bytes();
-        if id.is_empty() || id.len() > DEVICE_ID_OCTETS_MAX || !id.iter().all(u8::is_ascii_graphic)
-        {
+        if !is_device_id(&query.device_id) {
             return Err(QueryError::DeviceId);
         }
         let device_type = query.device_type.as_bytes();
@@ -178,10 +176,28 @@ impl Query {
         base64_query::encode(self)
     }
 
+    /// The device that a query names, in lower case, even where [`Query::decode`] finds it unfit to be served: for the line of a
+    /// log that says who was refused.
+    pub fn device_key_in(raw: &str) -> Option<String> {
+        if raw.len() > QUERY_OCTETS_MAX {
+            return None;
+        }
+        let named = match is_plain(raw) {
+            true => plain_query::device_id_in(raw),
+            false => base64_query::device_id_in(raw),
+        };
+        named.filter(|id| is_device_id(id)).map(|id| id.to_ascii_lowercase())
+    }
+
     /// The device id as it is compared: without regard to case ([MS-ASHTTP] 2.2.1.1.1.2.3).
     pub fn device_key(&self) -> String {
         self.device_id.to_ascii_lowercase()
     }
+}
+
+fn is_device_id(id: &str) -> bool {
+    (1..=DEVICE_ID_OCTETS_MAX).contains(&id.len())
+        && id.bytes().all(|octet| octet.is_ascii_graphic())
 }
 
 /// Why a request cannot be served before its body is looked at.
@@ -279,6 +295,23 @@ mod tests {
         assert_eq!(query.complete(headers), Ok(ProtocolVersion::V16_1));
         assert_eq!((query.policy_key, query.accept_multipart), (Some(3_942_919_513), true));
         assert_eq!(query.headers().len(), 3);
+    }
+
+    #[test]
+    fn the_device_of_a_query_that_is_not_served_is_known() {
+        let known = |raw: &str| Query::device_key_in(raw);
+        assert_eq!(known("Cmd=Nonsense&DeviceId=APPL&DeviceType=b").as_deref(), Some("appl"));
+        assert_eq!(known("deviceid=a%00"), None);
+        assert_eq!(known("Cmd=Sync"), None);
+        let mut query = Query::new(CommandName::Sync, "APPL", "b");
+        query.version = Some(ProtocolVersion::V16_1);
+        let good = query.encode_base64().expect("it can be said");
+        // Four signs are three octets: version, command, half the locale.
+        let strange = format!("////{}", &good[4..]);
+        assert!(Query::decode(&strange).is_err());
+        assert_eq!(known(&strange).as_deref(), Some("appl"));
+        assert_eq!(known(&good[..6]), None);
+        assert_eq!(known(&"x".repeat(QUERY_OCTETS_MAX + 1)), None);
     }
 
     #[test]

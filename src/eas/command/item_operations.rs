@@ -58,6 +58,8 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
         }
         let others = emptied.clone().unwrap_or_default();
         let outcomes = in_order(&request, std::mem::take(&mut made.outcomes), others);
+        let failed = outcomes.iter().filter_map(status_of).filter(|told| *told != status::SUCCESS);
+        ask.note_failures(status::NAMES, failed);
         let response = Response { status: status::SUCCESS, outcomes };
         if let Some(answer) = finish(ask, &response, made).await? {
             return Ok(answer.into());
@@ -85,6 +87,14 @@ async fn finish(ask: &Ask, response: &Response, made: Made) -> Result<Option<Ans
         true => answer.with(CONTENT_TYPE, HeaderValue::from_static(MULTIPART)),
         false => answer,
     }))
+}
+
+/// What the phone is told of one operation.
+fn status_of(done: &Done) -> Option<Status> {
+    match done {
+        Done::Fetch(fetched) => fetched.status,
+        Done::EmptyFolderContents { status, .. } | Done::Move { status, .. } => Some(*status),
+    }
 }
 
 /// Outcomes in the order of their operations.

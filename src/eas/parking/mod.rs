@@ -254,10 +254,12 @@ async fn turn(line: Line, caller: Caller, house: &Arc<House>) -> Next {
     let (line, read) = request::read(line, caller, house).await;
     let arrived = match read {
         Read::Over => {
+            tracing::info!(peer = %caller.peer.ip(), reason = "no whole request came", "refused");
             close(line, true).await;
             return Next::Over;
         }
         Read::TooSlow => {
+            tracing::info!(peer = %caller.peer.ip(), reason = "the head came too slowly", "refused");
             let manner = Manner { keep: false, old: false, unread: true };
             let late = Answer::empty(StatusCode::REQUEST_TIMEOUT);
             return reply(line, late, manner, house).await.map_or(Next::Over, Next::Idle);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use activesync::http::Query;
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, HeaderValue};
 use http::request::Parts;
@@ -151,15 +152,21 @@ async fn take_in(
     house: &House,
     room: &mut Room,
 ) -> Verdict {
-    let refuse = |status| Verdict::Refuse(Answer::empty(status));
-    match collect(&incoming, body, house, room).await {
-        Ok(body) => Verdict::Take(Incoming { body, ..incoming }),
-        Err(Unfit::TooLarge) => Verdict::TooLarge(incoming),
-        Err(Unfit::Stalled) => refuse(StatusCode::REQUEST_TIMEOUT),
-        Err(Unfit::Broken) => refuse(StatusCode::BAD_REQUEST),
-        Err(Unfit::NoRoom) => Verdict::Refuse(come_again()),
-        Err(Unfit::Unwelcome(answer)) => Verdict::Refuse(answer),
-    }
+    let unfit = match collect(&incoming, body, house, room).await {
+        Ok(body) => return Verdict::Take(Incoming { body, ..incoming }),
+        Err(unfit) => unfit,
+    };
+    let (answer, reason) = match unfit {
+        // Who words the answer, logs it too.
+        Unfit::TooLarge => return Verdict::TooLarge(incoming),
+        Unfit::Unwelcome(answer) => return Verdict::Refuse(answer),
+        Unfit::Stalled => (Answer::empty(StatusCode::REQUEST_TIMEOUT), "the body came too slowly"),
+        Unfit::Broken => (Answer::empty(StatusCode::BAD_REQUEST), "the body broke off"),
+        Unfit::NoRoom => (come_again(), "too much of what others send is in memory"),
+    };
+    let device = Query::device_key_in(&incoming.query).unwrap_or_default();
+    tracing::info!(peer = %incoming.peer.ip(), %device, reason, "refused");
+    Verdict::Refuse(answer)
 }
 
 /// Why a body was not taken in.

@@ -35,6 +35,13 @@ pub(super) fn decode(raw: &str) -> Result<Query, QueryError> {
     Ok(query)
 }
 
+/// The device a query names, whatever version and command it is about.
+pub(super) fn device_id_in(raw: &str) -> Option<String> {
+    let octets = BASE64.decode(percent_decode(raw)).ok()?;
+    let mut octets = Octets(octets.get(BEFORE_DEVICE_ID..)?);
+    Some(device_id(octets.counted().ok()?))
+}
+
 /// Takes in one parameter ([MS-ASHTTP] 2.2.1.1.1.1.3); tags nobody knows are passed over.
 fn parameter(query: &mut Query, tag: u8, value: &[u8]) {
     match tag {
@@ -52,6 +59,9 @@ fn parameter(query: &mut Query, tag: u8, value: &[u8]) {
         _ => {}
     }
 }
+
+/// Octets before the device id: the version, the command, the locale.
+const BEFORE_DEVICE_ID: usize = 4;
 
 /// Writes the base64 spelling.
 pub(super) fn encode(query: &Query) -> Option<String> {

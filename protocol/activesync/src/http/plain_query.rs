@@ -5,12 +5,7 @@ use crate::http::{Query, QueryError};
 /// Reads the plain spelling. Names are compared without regard to case, the first of two equal
 /// names counts, and names nobody knows are passed over.
 pub(super) fn decode(raw: &str) -> Result<Query, QueryError> {
-    let value = |wanted: &str| {
-        raw.split('&').find_map(|pair| {
-            let (name, value) = pair.split_once('=')?;
-            name.eq_ignore_ascii_case(wanted).then(|| percent_decode(value))
-        })
-    };
+    let value = |wanted: &str| value(raw, wanted);
     let command = value("Cmd").ok_or(QueryError::NoCommand)?;
     let command = command.parse().map_err(|_| QueryError::UnknownCommand)?;
     let mut query = Query::new(
@@ -26,6 +21,18 @@ pub(super) fn decode(raw: &str) -> Result<Query, QueryError> {
     query.long_id = value("LongId");
     query.occurrence = value("Occurrence");
     Ok(query)
+}
+
+/// The device a query names, whatever command it is about.
+pub(super) fn device_id_in(raw: &str) -> Option<String> {
+    value(raw, "DeviceId")
+}
+
+fn value(raw: &str, wanted: &str) -> Option<String> {
+    raw.split('&').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.eq_ignore_ascii_case(wanted).then(|| percent_decode(value))
+    })
 }
 
 /// Writes the plain spelling, in the order of the specification's grammar.

@@ -120,6 +120,8 @@ impl Draft<'_> {
                 Answered::Fetch(id) => self.fetch(lane, turn, id).await?,
             });
         }
+        let told = answer.replies.iter().map(|reply| reply.status);
+        self.ask.note_failures(status::NAMES, told.filter(|told| *told != status::SUCCESS));
         answer.more_available = turn.plan().more;
         answer.sync_key = wire_key(turn.next_key(&self.ask.desk.engine)?);
         self.collections.push(answer);
