@@ -20,6 +20,7 @@ mod dispatch;
 mod endpoint;
 mod gateway;
 mod hang;
+mod look;
 mod outgoing;
 mod parking;
 mod presence;

@@ -30,6 +30,8 @@ struct Seen {
     connections: [Option<ConnectionId>; CONNECTIONS_KNOWN],
     nudges: Vec<Timestamp>,
     answers: Vec<(FolderId, Last)>,
+    /// The id of the search whose first page it asked for last.
+    search: Option<Box<str>>,
 }
 
 /// The last answer for a folder that has not been proven.
@@ -63,6 +65,7 @@ impl Presence {
             connections: [None; CONNECTIONS_KNOWN],
             nudges: Vec::new(),
             answers: Vec::new(),
+            search: None,
         });
         let gap = now.since(seen.last);
         seen.gap_p95_ms = estimate(seen.gap_p95_ms, gap);
@@ -73,6 +76,19 @@ impl Presence {
         }
         seen.written = now;
         Some(Note { at: now, gap_p95_ms: seen.gap_p95_ms, returned: gap >= SILENCE })
+    }
+
+    /// A device asks for the first page of a search.
+    pub(in crate::eas) fn searches(&self, device: DeviceId, search: &str) {
+        if let Some(seen) = self.0.lock().get_mut(&device) {
+            seen.search = Some(search.into());
+        }
+    }
+
+    /// Whether that search is the one it began last.
+    pub(in crate::eas) fn is_searching(&self, device: DeviceId, search: &str) -> bool {
+        let all = self.0.lock();
+        all.get(&device).and_then(|seen| seen.search.as_deref()) == Some(search)
     }
 
     /// An answer with key `seq` for this folder is about to be written.

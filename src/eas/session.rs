@@ -9,6 +9,7 @@ use std::sync::Arc;
 use activesync::ProtocolVersion;
 use activesync::command::CommandName;
 use activesync::http::{MAIL, Query, WBXML};
+use activesync::status::common;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, USER_AGENT};
 
@@ -56,6 +57,11 @@ pub(in crate::eas) fn read_query(request: &Incoming) -> Result<(Query, ProtocolV
         .map_err(|e| refused(Some(command), None, Refusal::Query(e)))?;
     if !VERSIONS.contains(&version) {
         return Err(refused(Some(command), None, Refusal::Version));
+    }
+    // [MS-ASCMD] 2.2.2: a command that this version does not have, whatever the body holds.
+    if !command.exists_in(version) {
+        let why = Refusal::Status(common::VERSION_NOT_SUPPORTED);
+        return Err(refused(Some(command), Some(version), why));
     }
     if !COMMANDS.contains(&command) {
         return Err(refused(Some(command), None, Refusal::Command));

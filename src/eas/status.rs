@@ -190,7 +190,9 @@ pub(in crate::eas) fn status_answer(
     if let (Some(root), Some(version)) = (root, modern)
         && let Some(tag) = code_pages::PAGES.tag(code_pages::namespace(root.page), "Status")
     {
-        let mut encoder = Encoder::new(version);
+        // A command of a later version is answered in that version's words: the phone used them first.
+        let knows = code_pages::versions(root).contain(version);
+        let mut encoder = Encoder::new(if knows { version } else { ProtocolVersion::V16_1 });
         encoder.container(root, |encoder| encoder.number(tag, status.0));
         return Answer::plain(StatusCode::OK, Plain::without_content(encoder.finish()));
     }

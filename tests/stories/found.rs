@@ -1,5 +1,6 @@
-//! Search: what is found, by whom, and what a recall does to it.
+//! Search and Find: what is found, by whom, and what a recall does to it.
 
+use activesync_phone::activesync::command::find;
 use activesync_phone::activesync::command::folder_sync::FolderType;
 use activesync_phone::activesync::command::search::{HitProperties, StoreAnswer};
 use activesync_phone::{Exchange, Outcome, Profile};
@@ -91,6 +92,49 @@ async fn people() {
     assert_eq!((answer.results.len(), answer.total), (1, Some(1)));
     let nobody = search(&mut phone, |phone| phone.search_people("zz")).await;
     assert_eq!((nobody.status.0, nobody.total), (SUCCESS, Some(0)));
+}
+
+/// Find shows less of a mail than Search and is booked the same; a page of it is no copy once the mail is recalled.
+#[tokio::test]
+async fn page_by_page() {
+    let town = Town::open().await;
+    for name in ["first", "secret", "last"] {
+        town.mail(name).await;
+    }
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let page = find(&mut phone, |phone| phone.find("a", None, "from:bob body", "0-1")).await;
+    assert_eq!((found(&page), page.total), (owned(&["last", "secret"]), Some(3)));
+    let order = town.recall("secret").await;
+    let page = find(&mut phone, |phone| phone.find("a", None, "from:bob body", "1-9")).await;
+    assert_eq!((found(&page), page.total), (owned(&["first"]), Some(2)));
+    let page = find(&mut phone, |phone| phone.find("b", None, "from:bob body", "1-9")).await;
+    assert_eq!(page.status.0, 4, "another search has no second page before its first");
+    phone.catch_up().await;
+    let pair = town.until_state(order, "ann", State::NotRetractable).await;
+    assert_eq!(pair.reason, Some(ReasonCode::SearchCopy));
+    let people = find(&mut phone, |phone| phone.find_people("c", "be")).await;
+    assert_eq!((people.results.len(), people.store.as_deref()), (1, Some("GAL")));
+}
+
+async fn find(
+    phone: &mut Handset,
+    ask: impl Fn(&activesync_phone::Phone) -> Exchange,
+) -> find::Page {
+    let exchange = ask(phone.phone());
+    match phone.ask(exchange).await {
+        Outcome::Find(response) => response.page.unwrap(),
+        other => panic!("not a search: {other:?}"),
+    }
+}
+
+fn found(page: &find::Page) -> Vec<String> {
+    let subject = |hit: &find::Hit| match &hit.properties {
+        find::HitProperties::Mail(mail) => mail.subject.clone(),
+        find::HitProperties::Person(_) => None,
+    };
+    let mut subjects: Vec<String> = page.results.iter().filter_map(subject).collect();
+    subjects.sort();
+    subjects
 }
 
 async fn search(

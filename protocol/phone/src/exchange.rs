@@ -74,6 +74,12 @@ pub enum Outcome {
     ItemOperations(activesync::command::item_operations::Response),
     /// Search.
     Search(activesync::command::search::Response),
+    /// Find.
+    Find(Box<activesync::command::find::Response>),
+    /// ResolveRecipients.
+    ResolveRecipients(activesync::command::resolve_recipients::Response),
+    /// ValidateCert.
+    ValidateCert(activesync::command::validate_cert::Response),
     /// Settings.
     Settings(activesync::command::settings::Response),
     /// SendMail, SmartReply or SmartForward: none is success.

@@ -1,8 +1,9 @@
 //! Taking an answer in: the only place where the cache changes.
 
 use activesync::command::{
-    CommandName, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
-    item_operations, move_items, ping, provision, search, send_mail, settings, sync,
+    CommandName, find, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
+    item_operations, move_items, ping, provision, resolve_recipients, search, send_mail, settings,
+    sync, validate_cert,
 };
 use activesync::document::Document;
 use activesync::element::Cursor;
@@ -78,6 +79,17 @@ impl Phone {
                 let response = search::Response::decode(version, body)?;
                 self.take_search(&response);
                 Outcome::Search(response)
+            }
+            CommandName::Find => {
+                let response = find::Response::decode(version, body)?;
+                self.take_find(&response);
+                Outcome::Find(Box::new(response))
+            }
+            CommandName::ResolveRecipients => {
+                Outcome::ResolveRecipients(resolve_recipients::Response::decode(version, body)?)
+            }
+            CommandName::ValidateCert => {
+                Outcome::ValidateCert(validate_cert::Response::decode(version, body)?)
             }
             CommandName::Settings => Outcome::Settings(settings::Response::decode(version, body)?),
             CommandName::SendMail | CommandName::SmartReply | CommandName::SmartForward => {
@@ -256,6 +268,16 @@ impl Phone {
             let body = email.body.as_ref().and_then(|body| body.data.as_ref());
             let octets = body.map(|data| data.as_bytes().to_vec()).unwrap_or_default();
             self.copies.push(SearchCopy { id: id.to_string(), octets });
+        }
+    }
+
+    /// What a list of results shows stays on the screen too.
+    fn take_find(&mut self, response: &find::Response) {
+        for hit in response.page.iter().flat_map(|page| &page.results) {
+            if let (Some(id), find::HitProperties::Mail(mail)) = (&hit.server_id, &hit.properties) {
+                let octets = mail.preview.clone().unwrap_or_default().into_bytes();
+                self.copies.push(SearchCopy { id: id.to_string(), octets });
+            }
         }
     }
 

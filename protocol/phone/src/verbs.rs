@@ -1,7 +1,8 @@
 //! What a phone can ask: one verb a request.
 
+use activesync::ProtocolVersion;
 use activesync::command::{
-    CommandName, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
+    CommandName, find, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
     item_operations, move_items, ping, provision, search, send_mail, settings, smart_forward,
     smart_reply, sync,
 };
@@ -12,7 +13,7 @@ use activesync::item::body::{BodyPreference, BodyType};
 use activesync::item::email::{Email, Flag};
 use activesync::status::Status;
 use activesync::types::{
-    ClassName, ClientId, CollectionId, FileReference, RangeText, ServerId, SyncKey,
+    ClassName, ClientId, CollectionId, FileReference, RangeText, SearchId, ServerId, SyncKey,
 };
 
 use crate::exchange::Exchange;
@@ -316,6 +317,34 @@ impl Phone {
     pub fn search_people(&self, text: &str) -> Exchange {
         let request = search::Request::new("GAL", search::Query::Text(text.to_owned()));
         self.post(CommandName::Search, request.encode(self.profile.version))
+    }
+
+    /// Looks for mail with Find (16.1): words or restrictions, in a folder or in all.
+    pub fn find(&self, search: &str, folder: Option<&str>, words: &str, range: &str) -> Exchange {
+        let query = find::MailboxQuery {
+            collection_id: folder.map(collection_id),
+            free_text: Some(words.to_owned()),
+            ..find::MailboxQuery::default()
+        };
+        let options = find::MailboxOptions {
+            range: RangeText::new(range).ok(),
+            ..find::MailboxOptions::default()
+        };
+        let criterion = find::MailboxCriterion { query: Some(query), options: Some(options) };
+        self.find_by(search, find::Criterion::Mailbox(criterion))
+    }
+
+    /// Looks for people with Find (16.1).
+    pub fn find_people(&self, search: &str, text: &str) -> Exchange {
+        let query = text.to_owned();
+        let criterion = find::PeopleCriterion { query, ..find::PeopleCriterion::default() };
+        self.find_by(search, find::Criterion::People(criterion))
+    }
+
+    fn find_by(&self, search: &str, criterion: find::Criterion) -> Exchange {
+        let search_id = SearchId::new(search).expect("the id of a search is short");
+        let request = find::Request { search_id, criterion };
+        self.post(CommandName::Find, request.encode(ProtocolVersion::V16_1))
     }
 
     /// Fetches a search result whole.

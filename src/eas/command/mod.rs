@@ -1,5 +1,6 @@
 //! What each command does. The files have the names of `activesync::command`: the shape is there, the behaviour here.
 
+pub(in crate::eas) mod find;
 pub(in crate::eas) mod folder_create;
 pub(in crate::eas) mod folder_delete;
 pub(in crate::eas) mod folder_sync;

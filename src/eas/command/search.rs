@@ -1,7 +1,7 @@
 //! Search ([MS-ASCMD] 2.2.1.16): mail of the mailbox, and people of the address list.
 //!
 //! What is found is content that leaves: each hit passes the gate in one transaction and is booked as a search copy. Mail that an order
-//! covers is neither shown nor counted. A search looks at the newest [`SCANNED_MAX`] mails of the folders it is asked about.
+//! covers is neither shown nor counted.
 
 mod mailbox;
 
@@ -9,16 +9,14 @@ use activesync::command::search::{
     Hit, HitProperties, Options, Query, Request, Response, StoreAnswer,
 };
 use activesync::document::Document as _;
-use activesync::item::gal::{GalEntry, Picture};
-use activesync::status::{picture, search as status, search_store as store_status};
+use activesync::status::{search as status, search_store as store_status};
 use activesync::types::ByteRange;
 use bytes::Bytes;
 
-use crate::directory::User;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
+use crate::eas::look::{self, People};
 use crate::eas::status::Refusal;
-use crate::mailbox::MailboxError;
 
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
@@ -73,44 +71,16 @@ fn results(asked: ByteRange, found: Vec<Hit>, total: u32) -> StoreAnswer {
     StoreAnswer { status, results, range, total: Some(total) }
 }
 
-/// People whose name, or address, begins so.
 async fn people(ask: &Ask, text: &str, options: &Options) -> Result<StoreAnswer, Refusal> {
     let Some(asked) = range(options) else {
         return Ok(StoreAnswer::failure(store_status::INVALID_REQUEST));
     };
-    let limit = RESULTS_MAX as usize;
-    let found = ask.desk.directory.search(text, limit).await;
-    let mut found = found.map_err(|error| MailboxError::Ours(error.to_string()))?;
-    found.retain(|user| !user.disabled);
-    found.sort_by_key(|user| user.display_name.to_lowercase());
-    let total = u32::try_from(found.len()).unwrap_or(RESULTS_MAX);
-    let count = (asked.last - asked.first) as usize + 1;
-    let with_pictures = options.picture.is_some();
-    let hits = found.iter().skip(asked.first as usize).take(count);
-    let hits = hits.map(|user| Hit {
-        properties: Some(HitProperties::Person(Box::new(person(user, with_pictures)))),
+    let People { page, total } = look::people(ask, text, asked, options.picture.is_some()).await?;
+    let hits = page.into_iter().map(|person| Hit {
+        properties: Some(HitProperties::Person(Box::new(person))),
         ..Hit::default()
     });
     Ok(results(asked, hits.collect(), total))
-}
-
-/// What the address list says of a user. Some phones show nothing of a person without a first name.
-pub(super) fn person(user: &User, with_picture: bool) -> GalEntry {
-    let name = match user.display_name.trim() {
-        "" => &user.name,
-        name => name,
-    };
-    let (first, last) = name.split_once(' ').unwrap_or((name, ""));
-    GalEntry {
-        display_name: Some(name.to_owned()),
-        alias: Some(user.name.clone()),
-        first_name: Some(first.to_owned()),
-        last_name: Some(last.trim().to_owned()).filter(|last| !last.is_empty()),
-        email_address: Some(user.address.clone()),
-        picture: with_picture
-            .then(|| Picture { status: Some(picture::NO_PICTURE), ..Picture::default() }),
-        ..GalEntry::default()
-    }
 }
 
 /// The stores ([MS-ASCMD] 2.2.3.117.6).
@@ -119,5 +89,3 @@ const GAL: &str = "GAL";
 const DOCUMENTS: &str = "DocumentLibrary";
 /// Results of one search at most ([MS-ASCMD] 2.2.3.143.3).
 const RESULTS_MAX: u32 = 100;
-/// Mails that one search looks at.
-const SCANNED_MAX: usize = 2_000;

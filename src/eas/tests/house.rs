@@ -46,6 +46,7 @@ pub(super) struct House {
     pub(super) bells: Bells,
     pub(super) clock: Clock,
     pub(super) recall: Recall,
+    pub(super) directory: Directory,
     pub(super) outbox: Outbox,
     pub(super) policies: Policies,
     pub(super) mailbox: MailboxId,
@@ -108,7 +109,7 @@ impl House {
         let gateway = Gateway::new(Rooms {
             engine: engine.clone(),
             bells: bells.clone(),
-            directory,
+            directory: directory.clone(),
             admission: Arc::new(Everybody),
             policies: Some(policies.clone()),
             outgoing: Some(Arc::new(outbox.clone())),
@@ -123,12 +124,24 @@ impl House {
             bells,
             clock,
             recall,
+            directory,
             outbox,
             policies,
             mailbox,
             connection,
             _dir: dir,
         }
+    }
+
+    /// Another user of the house.
+    pub(super) async fn neighbour(&self, name: &str) {
+        let user = NewUser {
+            name: name.into(),
+            address: format!("{name}@a.example"),
+            password: Secret::new("correct horse".into()),
+            ..NewUser::default()
+        };
+        self.directory.add_user(user).await.unwrap();
     }
 
     pub(super) fn incoming(

@@ -1,5 +1,6 @@
 //! The commands, told as what a phone sends and sees.
 
+mod find;
 mod folders;
 mod house;
 mod mail;

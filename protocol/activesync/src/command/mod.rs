@@ -207,6 +207,15 @@ impl CommandName {
         Self::ALL.iter().copied().find(|name| name.root() == Some(root))
     }
 
+    /// Whether a version has the command. Those that send mail are in all of them: up to 12.1 without a document.
+    pub fn exists_in(self, version: ProtocolVersion) -> bool {
+        match self {
+            Self::SendMail | Self::SmartForward | Self::SmartReply => true,
+            Self::GetAttachment | Self::GetHierarchy => version < ProtocolVersion::V14_0,
+            _ => self.root().is_none_or(|root| pages::versions(root).contain(version)),
+        }
+    }
+
     /// Whether its requests name an occurrence by a time, and fail as a whole when it is none.
     pub fn has_instances(self) -> bool {
         matches!(self, Self::SmartForward | Self::SmartReply)
@@ -264,6 +273,9 @@ mod tests {
             assert!(name.root().is_none_or(|root| CommandName::from_root(root) == Some(*name)));
         }
         assert_eq!(CommandName::from_code(5), None);
+        assert!(CommandName::SendMail.exists_in(ProtocolVersion::V12_1));
+        assert!(!CommandName::Find.exists_in(ProtocolVersion::V16_0));
+        assert!(!CommandName::GetAttachment.exists_in(ProtocolVersion::V14_0));
         assert_eq!("NoSuch".parse::<CommandName>(), Err(UnknownCommand));
     }
 }
