@@ -30,6 +30,8 @@ pub const NAMES: &[&str] = &[
     "outbox.after_commit",
     "outbox.local_before_commit",
     "outbox.local_after_commit",
+    "away.before_commit",
+    "away.after_commit",
     "recall.order_written",
     "recall.before_answer",
     "recall.expanded",

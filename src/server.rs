@@ -16,11 +16,11 @@ use tokio::task::JoinSet;
 use crate::admin;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
-use crate::database::{self, Bodies, Database, GAP_PENDING, SYNC_KEYS};
+use crate::database::{self, Bodies, Database, GAP_PENDING, SYNC_KEYS, Tx};
 use crate::delivery::{Lmtp, LmtpSettings, Outbox, OutboxSettings, Postman, Relay, RelaySettings};
 use crate::directory::{self, Directory, DirectoryError};
 use crate::eas::{self, Endpoint, Gateway, GatewayLimits, Stopping};
-use crate::ids::MailboxId;
+use crate::ids::{IdentityId, MailboxId};
 use crate::ledger::{self, Books};
 use crate::mailbox::embedded::{Embedded, OnEvent};
 use crate::mailbox::{FolderEvent, FolderEventKind, MailboxError};
@@ -128,7 +128,8 @@ impl House {
         )
         .with_departures(recall::departures());
         let directory = Directory::new(database.clone(), clock.clone(), opening.sign_in)?;
-        let postman = Postman::new(store.clone(), directory.clone(), &config.server.hostname);
+        let postman = Postman::new(store.clone(), directory.clone(), &config.server.hostname)
+            .answering(&config.server.domains, is_covered);
         let relay = match opening.relay {
             Some(relay) => Some(relay),
             None => relay(config)?,
@@ -353,6 +354,16 @@ impl Signals {
             _ = self.hangup.recv() => Told::Reload,
         }
     }
+}
+
+/// Whether an open order covers a message in a mailbox.
+fn is_covered(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+    mailbox: MailboxId,
+    now: Timestamp,
+) -> Result<bool, database::Error> {
+    Ok(recall::covers(tx, identity, mailbox, now)?.is_some())
 }
 
 /// The books over the installation's secret; after a restore, every device gets the gap flag first.

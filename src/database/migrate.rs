@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 10, name: "isolated", sql: include_str!("migrations/0010_isolated.sql") },
     Migration { number: 11, name: "withheld", sql: include_str!("migrations/0011_withheld.sql") },
     Migration { number: 12, name: "fenced_in", sql: include_str!("migrations/0012_fenced_in.sql") },
+    Migration { number: 13, name: "away", sql: include_str!("migrations/0013_away.sql") },
 ];
 
 #[derive(Clone, Copy)]

@@ -4,6 +4,7 @@
 //!   mail server ─LMTP─► Lmtp ─► Postman ─► Inbox            (250 only after the commit)
 //!   phone ─► Outbox (row + Sent Items, one commit) ─► worker ─┬─► Postman ─► Inbox of a local recipient
 //!                                                             └─► Relay ─► the world;   for good refused ─► a note in the Inbox
+//!   an Inbox whose user is away ─► what is owed ─► Outbox           (an automatic reply, once for each sender)
 //! ```
 //!
 //! - **No mail is lost:** what was answered with 250, or accepted from a phone, is on the disk.
@@ -13,6 +14,7 @@
 //! - A phone that repeats a ClientId is told the first result for 14 days.
 //! - **What a recall withdrew** keeps its body and goes on its way again when the order is cancelled; nothing is offered again meanwhile.
 
+mod away;
 mod bounce;
 mod lines;
 mod lmtp;
@@ -23,6 +25,7 @@ mod submit;
 mod tables;
 mod withheld;
 
+pub use away::Covers;
 pub use lmtp::{Lmtp, LmtpSettings};
 pub use outbox::{Outbox, OutboxCounts, OutboxId, OutboxSettings, RecipientState, Withheld};
 pub use postman::Postman;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
+use super::away::{self, Arrived, Rules};
 use super::bounce::{self, Failure};
 use super::postman::{Origin, into_inbox};
 use super::{Offer, Postman, Relay, tables};
@@ -167,6 +168,14 @@ impl Outbox {
         self.0.postman.clock()
     }
 
+    pub(super) fn hostname(&self) -> &str {
+        self.0.postman.hostname()
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        self.0.postman.rules()
+    }
+
     /// There is something to do.
     pub(super) fn wake(&self) {
         self.0.news.notify_one();
@@ -211,6 +220,7 @@ impl Outbox {
     /// Does all that is due; gives when something is due next.
     pub async fn run_due(&self) -> Result<Option<Timestamp>, MailboxError> {
         loop {
+            self.answer_for_the_absent().await;
             let now = self.clock().now();
             let (limit, longest) = (self.0.settings.at_once, now.after(self.longest_wait()));
             let job =
@@ -317,6 +327,7 @@ impl Outbox {
         let origin = Origin { sender: mail.sender.clone(), received: None };
         let addressed = self.0.postman.addressed(&recipient, raw, &origin, now);
         let identity = Identity::of_raw(raw);
+        let (arrived, rules) = (Arrived::of(raw, &mail.sender), self.0.postman.rules().clone());
         let (id, to) = (mail.id, recipient.clone());
         let job = move |tx: &Tx<'_>, store: &Embedded, body| {
             if directory::user(tx, user)?.is_none_or(|user| user.disabled) {
@@ -327,6 +338,7 @@ impl Outbox {
                 // Two addresses of one user are one Inbox.
                 let once = Some(format!("outbox:{id}:{user}"));
                 into_inbox(tx, store, user, body, &identity, once, now)?;
+                away::owe(tx, &rules, user, &arrived, &identity, now)?;
             }
             failpoint!("outbox.local_before_commit");
             Ok(true)
@@ -428,7 +440,7 @@ impl Outbox {
         Ok(settled?)
     }
 
-    /// The note about failures, kept, with its identity and its token; none without failures, or without room.
+    /// The note about failures, kept, with its identity and its token; none without failures or a sender, or without room.
     async fn note(
         &self,
         mail: &Due,
@@ -436,7 +448,7 @@ impl Outbox {
         raw: &[u8],
         now: Timestamp,
     ) -> Option<(Kept, Identity, String)> {
-        if failures.is_empty() {
+        if failures.is_empty() || mail.sender.is_empty() {
             return None;
         }
         let token = format!("undelivered.{}.{}.{}", mail.id, mail.attempts, now.ms());

@@ -3,8 +3,11 @@
 //! He writes Return-Path, Delivered-To and Received above the header. The octets after the header stay what they were, and with
 //! them the verified identity of the message.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use super::away::{self, Arrived, Covers, Rules};
 use super::lines::one_line;
 use crate::clock::{Clock, Timestamp};
 use crate::database::Tx;
@@ -21,6 +24,7 @@ pub struct Postman {
     store: Embedded,
     directory: Directory,
     hostname: String,
+    rules: Arc<Rules>,
 }
 
 /// Where a mail comes from, as its headers will say.
@@ -35,7 +39,20 @@ pub(super) struct Origin {
 impl Postman {
     /// A postman under the name this host has in mail headers.
     pub fn new(store: Embedded, directory: Directory, hostname: &str) -> Postman {
-        Postman { store, directory, hostname: one_line(hostname, HOSTNAME_CHARS_MAX) }
+        let hostname = one_line(hostname, HOSTNAME_CHARS_MAX);
+        Postman { store, directory, hostname, rules: Arc::default() }
+    }
+
+    /// The same, which knows for automatic replies who our own people are and what must not be answered.
+    #[must_use]
+    pub fn answering(self, domains: &[String], covers: Covers) -> Postman {
+        let domains = domains.iter().map(|domain| domain.to_lowercase()).collect();
+        Postman { rules: Arc::new(Rules { domains, covers }), ..self }
+    }
+
+    /// By what automatic replies go.
+    pub(super) fn rules(&self) -> &Arc<Rules> {
+        &self.rules
     }
 
     /// The store he delivers to.
@@ -68,9 +85,12 @@ impl Postman {
         let identity = Identity::of_raw(raw);
         let now = self.clock().now();
         let kept = self.store.keep(self.addressed(recipient, raw, origin, now)).await?;
-        let user = user.id;
+        let (user, rules) = (user.id, self.rules.clone());
+        let arrived = Arrived::of(raw, &origin.sender);
         let item = self.store.write_with(kept, move |tx, store, body| {
-            into_inbox(tx, store, user, body, &identity, None, now)
+            let item = into_inbox(tx, store, user, body, &identity, None, now)?;
+            away::owe(tx, &rules, user, &arrived, &identity, now)?;
+            Ok(item)
         });
         let item = item.await?;
         failpoint!("delivery.before_reply");

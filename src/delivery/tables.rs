@@ -1,4 +1,4 @@
-//! The SQL of this room: the outbox and what phones were answered, migration 0006.
+//! The SQL of this room: the outbox and what phones were answered, migration 0006; automatic replies, migration 0013.
 
 pub(super) const FIND_RESULT: &str = "SELECT outbox_id, sent_folder, sent_item FROM client_results \
     WHERE user_id = ?1 AND device_id = ?2 AND client_id = ?3 AND until > ?4";
@@ -105,3 +105,26 @@ pub(super) const COUNT_TWICE: &str =
 
 pub(super) const LIST_RECIPIENTS: &str = "SELECT recipient, state, reply, maybe_twice \
     FROM outbox_recipients WHERE outbox_id = ?1 ORDER BY recipient";
+
+pub(super) const OWE_AWAY: &str = "INSERT INTO away_owed \
+    (user_id, mailbox_id, identity_id, sender, audience, subject, refs, arrived_at) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+pub(super) const AWAY_OWED: &str = "SELECT id, user_id, mailbox_id, identity_id, sender, audience, subject, refs, arrived_at \
+    FROM away_owed ORDER BY id LIMIT ?1";
+
+pub(super) const SETTLE_AWAY: &str = "DELETE FROM away_owed WHERE id = ?1";
+
+pub(super) const CLAIM_ANSWERED: &str = "INSERT INTO away_answered (user_id, sender, absence, until) \
+    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (user_id, sender) DO UPDATE \
+    SET absence = excluded.absence, until = excluded.until \
+    WHERE away_answered.absence <> excluded.absence OR away_answered.until <= ?5";
+
+pub(super) const COUNT_ANSWERED: &str = "SELECT COUNT(*) FROM away_answered WHERE user_id = ?1";
+
+pub(super) const FORGET_ANSWERED: &str = "DELETE FROM away_answered WHERE (user_id, sender) IN \
+    (SELECT user_id, sender FROM away_answered WHERE until <= ?1 ORDER BY until LIMIT ?2)";
+
+/// Not counting our own automatic replies, which have no sender.
+pub(super) const HAS_WRITTEN_TO: &str = "SELECT 1 FROM outbox_recipients r JOIN outbox o ON o.id = r.outbox_id \
+    WHERE lower(r.recipient) = ?2 AND o.user_id = ?1 AND o.sender <> '' LIMIT 1";

@@ -10,6 +10,7 @@
 //! - An unknown user takes as long, and is locked out as soon, as a known one.
 //! - Names and addresses have no case. A local part is taken whole: `ann+x` is not `ann`.
 
+mod away;
 mod lockout;
 mod memory;
 mod password;
@@ -17,8 +18,9 @@ mod sign_in;
 mod tables;
 mod users;
 
+pub use away::{AWAY_TEXT_BYTES_MAX, Audience, Away, AwayText, AwayWhen, away, set_away};
 pub use sign_in::{Settings, SignInError};
-pub use users::{NewUser, User, resolve, user};
+pub use users::{NewUser, User, addresses, resolve, user};
 
 use std::fmt;
 use std::sync::Arc;

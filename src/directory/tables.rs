@@ -1,4 +1,4 @@
-//! The SQL of this room: users and the addresses that reach them, migration 0002.
+//! The SQL of this room: users and the addresses that reach them, migration 0002; who is away, migration 0013.
 
 pub(super) const INSERT_USER: &str = "INSERT INTO users \
     (name, address, display_name, password_hash, is_admin, policy_name, created_at) \
@@ -38,3 +38,18 @@ pub(super) const LIST_ALIASES: &str =
     "SELECT address FROM aliases WHERE user_id = ?1 ORDER BY address LIMIT ?2";
 
 pub(super) const COUNT_ALIASES: &str = "SELECT COUNT(*) FROM aliases WHERE user_id = ?1";
+
+pub(super) const AWAY: &str =
+    "SELECT state, starts_at, ends_at, began_at FROM away WHERE user_id = ?1";
+
+pub(super) const AWAY_TEXTS: &str = "SELECT audience, is_enabled, is_html, text FROM away_texts \
+    WHERE user_id = ?1 ORDER BY audience LIMIT 3";
+
+pub(super) const SET_AWAY: &str = "INSERT INTO away (user_id, state, starts_at, ends_at, began_at) \
+    VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (user_id) DO UPDATE SET state = excluded.state, \
+    starts_at = excluded.starts_at, ends_at = excluded.ends_at, began_at = excluded.began_at";
+
+pub(super) const SET_AWAY_TEXT: &str = "INSERT INTO away_texts \
+    (user_id, audience, is_enabled, is_html, text) VALUES (?1, ?2, ?3, ?4, ?5) \
+    ON CONFLICT (user_id, audience) DO UPDATE SET is_enabled = excluded.is_enabled, \
+    is_html = excluded.is_html, text = excluded.text";

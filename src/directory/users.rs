@@ -201,10 +201,7 @@ impl Directory {
 
     /// Every address that reaches a user, their own among them.
     pub async fn addresses(&self, id: UserId) -> Result<Vec<String>, DirectoryError> {
-        let job = move |tx: &Tx<'_>| {
-            tx.all(tables::LIST_ALIASES, params![id, ALIASES_MAX], |row| row.get(0))
-        };
-        Ok(self.0.database.read(job).await?)
+        Ok(self.0.database.read(move |tx| addresses(tx, id)).await?)
     }
 
     /// The hash of a password an administrator may set, made in the pool.
@@ -227,6 +224,11 @@ impl Directory {
 /// The user with this id, inside a transaction.
 pub fn user(tx: &Tx<'_>, id: UserId) -> Result<Option<User>, Error> {
     tx.one(tables::USER_BY_ID, params![id], read_user)
+}
+
+/// Every address that reaches a user, inside a transaction.
+pub fn addresses(tx: &Tx<'_>, id: UserId) -> Result<Vec<String>, Error> {
+    tx.all(tables::LIST_ALIASES, params![id, ALIASES_MAX], |row| row.get(0))
 }
 
 /// The user an address reaches, inside a transaction.

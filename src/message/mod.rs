@@ -33,6 +33,7 @@ mod write;
 
 pub use address::{Address, join};
 pub use attachment::{Attachment, Method};
+pub(crate) use html::{document as html_of_plain, to_plain as plain_of_html};
 pub use identity::Identity;
 pub use register::{identity, register, registered, with_message_id};
 pub use thread::{conversation_id, conversation_index};

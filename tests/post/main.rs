@@ -1,12 +1,13 @@
 //! The post survives: a process that takes mail in and sends mail out is killed at every place of that road. What it had answered
-//! for is there afterwards, once in every Inbox of ours, and at the relay no more often than was counted.
+//! for is there afterwards, once in every Inbox of ours, and at the relay no more often than was counted. Ann is away: who wrote to her has
+//! one automatic reply.
 //!
 //! The test runs itself as the victim; the relay lives in the parent and sees what really arrived.
 
 // A test that finds something wrong is meant to panic.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -14,11 +15,13 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use retract::clock::{Clock, Timestamp};
-use retract::database::{Bodies, Database, Options};
+use retract::database::{Bodies, Database, Error, Options, Tx};
 use retract::delivery::{
     Lmtp, LmtpSettings, Outbox, OutboxSettings, Postman, Relay, RelaySettings, Security, Submission,
 };
-use retract::directory::{Directory, NewUser, Settings};
+use retract::directory::{
+    Audience, Away, AwayText, AwayWhen, Directory, NewUser, Settings, set_away,
+};
 use retract::failpoint;
 use retract::ids::{CollectionNumber, UserId};
 use retract::mailbox::embedded::Embedded;
@@ -28,7 +31,7 @@ use retract::secret::Secret;
 const DIR: &str = "RETRACT_POST_DIR";
 const PORT: &str = "RETRACT_POST_RELAY";
 const MAILS: u32 = 4;
-const PLACES: [&str; 3] = ["mailbox.", "delivery.", "outbox."];
+const PLACES: [&str; 4] = ["mailbox.", "delivery.", "outbox.", "away."];
 const INBOX: u32 = 1;
 const SENT_ITEMS: u32 = 4;
 
@@ -54,12 +57,21 @@ async fn open(dir: &Path, relay: u16) -> Post {
         // The second time they are there already.
         let _known = directory.add_user(user).await;
     }
+    database.write(|tx: &Tx<'_>| leave(tx)).await.unwrap();
     let store = Embedded::new(database, bodies, clock, Arc::new(|_| ()));
     store.tidy().await.unwrap();
     let postman = Postman::new(store.clone(), directory, "mx.a.example");
     let relay = Relay::new(RelaySettings::new("127.0.0.1", relay, Security::Plain));
     let outbox = Outbox::new(postman.clone(), Some(relay), OutboxSettings::default());
     Post { store, postman, outbox }
+}
+
+/// Ann goes away, or is away already.
+fn leave(tx: &Tx<'_>) -> Result<(), Error> {
+    let mut away = Away { when: AwayWhen::Always, ..Away::default() };
+    away.texts[Audience::Unknown.index()] =
+        AwayText { is_enabled: true, text: Some("Gone fishing".into()), is_html: false };
+    set_away(tx, UserId(1), &away, Timestamp(0))
 }
 
 /// Does nothing unless another test here started it: then it takes mail in and sends mail out until it is killed.
@@ -100,7 +112,7 @@ fn say(word: &str) {
 fn mail(id: &str) -> String {
     format!(
         "Message-ID: <{id}@a.example>\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000\r\n\
-         From: ann@a.example\r\nSubject: {id}\r\n\r\nHello\r\n"
+         From: ann@a.example\r\nTo: ann@a.example\r\nSubject: {id}\r\n\r\nHello\r\n"
     )
 }
 
@@ -108,7 +120,7 @@ fn mail(id: &str) -> String {
 fn hand_in(port: u16, n: u32) -> bool {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let said = format!(
-        "LHLO c\r\nMAIL FROM:<e@x.example>\r\nRCPT TO:<ann@a.example>\r\nDATA\r\n{}.\r\nQUIT\r\n",
+        "LHLO c\r\nMAIL FROM:<e{n}@x.example>\r\nRCPT TO:<ann@a.example>\r\nDATA\r\n{}.\r\nQUIT\r\n",
         mail(&format!("in{n}"))
     );
     stream.write_all(said.as_bytes()).unwrap();
@@ -199,7 +211,9 @@ async fn survives(place: &str, passage: u32) -> (usize, bool) {
         assert!(anns.contains_key(*word) || sent.contains_key(*word), "{place}: {word} is lost");
     }
     let relayed = relayed.lock().unwrap();
-    assert!(relayed.keys().eq(sent.keys()), "{place}:{passage} {relayed:?} {sent:?}");
+    let answered = anns.keys().map(|subject| format!("Automatic reply: {subject}"));
+    let expected: BTreeSet<String> = sent.keys().cloned().chain(answered).collect();
+    assert!(relayed.keys().eq(expected.iter()), "{place}:{passage} {relayed:?} {expected:?}");
     let more: u64 = relayed.values().map(|count| count - 1).sum();
     assert!(more <= counts.maybe_twice, "{place}:{passage} twice without being counted");
     (taken.len(), child.status.success())

@@ -27,6 +27,7 @@ mod the_page_in_a_browser;
 mod town;
 mod what_it_costs;
 mod what_options_announce;
+mod while_away;
 
 /// Each failure of another server that `docs/testing.md` lists has the story it names.
 #[test]

@@ -1,9 +1,13 @@
-//! A mail server that hands mail in by LMTP (RFC 2033) over a real socket.
+//! A mail server that hands mail in by LMTP (RFC 2033) over a real socket, and one that takes what leaves.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+use super::town::PATIENCE;
 
 /// Hands a mail in and gives the reply to each recipient: at RCPT where it is refused there, else after the mail.
 pub(crate) async fn deliver(lmtp: SocketAddr, recipients: &[&str], raw: &str) -> Vec<String> {
@@ -50,5 +54,85 @@ async fn reply(stream: &mut BufReader<TcpStream>) -> String {
         if line.as_bytes().get(3) != Some(&b'-') {
             return line;
         }
+    }
+}
+
+/// The world beyond: a relay that takes every mail and keeps it with its envelope.
+pub(crate) struct World {
+    pub(crate) port: u16,
+    taken: Arc<Mutex<Vec<Letter>>>,
+    came: Arc<Notify>,
+}
+
+/// A mail as the world has it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Letter {
+    /// `MAIL FROM:<..>` and `RCPT TO:<..>`, as they were said.
+    pub(crate) envelope: Vec<String>,
+    pub(crate) text: String,
+}
+
+impl World {
+    pub(crate) async fn open() -> World {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let world = World { port, taken: Arc::default(), came: Arc::default() };
+        let (taken, came) = (world.taken.clone(), world.came.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (taken, came) = (taken.clone(), came.clone());
+                // Whoever hangs up has said what there was to say.
+                tokio::spawn(async move { take(stream, &taken, &came).await.ok() });
+            }
+        });
+        world
+    }
+
+    pub(crate) fn letters(&self) -> Vec<Letter> {
+        self.taken.lock().unwrap().clone()
+    }
+
+    /// All letters, once there are so many.
+    pub(crate) async fn until(&self, count: usize) -> Vec<Letter> {
+        let waiting = async {
+            loop {
+                let came = self.came.notified();
+                let letters = self.letters();
+                if letters.len() >= count {
+                    return letters;
+                }
+                came.await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("a letter never left")
+    }
+}
+
+async fn take(stream: TcpStream, taken: &Mutex<Vec<Letter>>, came: &Notify) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    stream.get_mut().write_all(b"220 world\r\n").await?;
+    let mut letter = Letter::default();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        match line.get(..4).unwrap_or_default() {
+            "DATA" => {
+                stream.get_mut().write_all(b"354 go\r\n").await?;
+                loop {
+                    let mut line = String::new();
+                    if stream.read_line(&mut line).await? == 0 || line == ".\r\n" {
+                        break;
+                    }
+                    letter.text += &line;
+                }
+                taken.lock().unwrap().push(std::mem::take(&mut letter));
+                came.notify_waiters();
+            }
+            "MAIL" | "RCPT" => letter.envelope.push(line.trim_end().to_owned()),
+            _ => (),
+        }
+        stream.get_mut().write_all(b"250 ok 1\r\n").await?;
     }
 }

@@ -12,7 +12,7 @@ use activesync_phone::client::Server as Line;
 use activesync_phone::driver::Driver;
 use activesync_phone::{Commit, Exchange, HttpAnswer, Outcome, Phone, Profile, SyncAsk, Waits};
 use retract::clock::{Clock, Timestamp};
-use retract::config::Config;
+use retract::config::{Config, Security};
 use retract::database::Options;
 use retract::directory::{self, NewUser};
 use retract::ids::OrderId;
@@ -53,6 +53,16 @@ impl Town {
     /// Ann, Ben and Cas live here; phones come over TLS or plain; the clock is the machine's.
     pub(crate) async fn open() -> Town {
         Town::with(Clock::system(), None, |_| {}).await
+    }
+
+    /// The same, with a world beyond that takes what leaves.
+    pub(crate) async fn open_to(world: &post::World) -> Town {
+        Town::with(Clock::system(), None, |config| {
+            config.relay.host = Some("127.0.0.1".to_owned());
+            config.relay.port = Some(world.port);
+            config.relay.security = Security::Plain;
+        })
+        .await
     }
 
     /// The same on a clock that stands still until it is moved.

@@ -70,6 +70,8 @@ pub enum Outcome {
     GetItemEstimate(activesync::command::get_item_estimate::Response),
     /// MoveItems.
     MoveItems(activesync::command::move_items::Response),
+    /// MeetingResponse.
+    MeetingResponse(activesync::command::meeting_response::Response),
     /// ItemOperations.
     ItemOperations(activesync::command::item_operations::Response),
     /// Search.

@@ -2,8 +2,8 @@
 
 use activesync::command::{
     CommandName, find, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
-    item_operations, move_items, ping, provision, resolve_recipients, search, send_mail, settings,
-    sync, validate_cert,
+    item_operations, meeting_response, move_items, ping, provision, resolve_recipients, search,
+    send_mail, settings, sync, validate_cert,
 };
 use activesync::document::Document;
 use activesync::element::Cursor;
@@ -69,6 +69,9 @@ impl Phone {
                 let response = move_items::Response::decode(version, body)?;
                 self.take_move_items(&response);
                 Outcome::MoveItems(response)
+            }
+            CommandName::MeetingResponse => {
+                Outcome::MeetingResponse(meeting_response::Response::decode(version, body)?)
             }
             CommandName::ItemOperations => {
                 let response = item_operations::Response::decode(version, body)?;

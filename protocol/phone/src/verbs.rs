@@ -3,13 +3,13 @@
 use activesync::ProtocolVersion;
 use activesync::command::{
     CommandName, find, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
-    item_operations, move_items, ping, provision, search, send_mail, settings, smart_forward,
-    smart_reply, sync,
+    item_operations, meeting_response, move_items, ping, provision, search, send_mail, settings,
+    smart_forward, smart_reply, sync,
 };
 use activesync::document::Document;
 use activesync::http;
 use activesync::item::ItemData;
-use activesync::item::body::{BodyPreference, BodyType};
+use activesync::item::body::{Body, BodyPreference, BodyType, Content};
 use activesync::item::email::{Email, Flag};
 use activesync::status::Status;
 use activesync::types::{
@@ -444,6 +444,51 @@ impl Phone {
     pub fn user_information(&self) -> Exchange {
         let request = settings::Request { properties: vec![settings::Property::UserInformation] };
         self.post(CommandName::Settings, request.encode(self.profile.version))
+    }
+
+    /// "I am away", from now on, with this text for everybody; or "I am back" where there is none.
+    pub fn away(&self, text: Option<&str>) -> Exchange {
+        let message = settings::OofMessage {
+            enabled: Some(true),
+            reply_message: text.map(str::to_owned),
+            body_type: Some("Text".to_owned()),
+            ..settings::OofMessage::default()
+        };
+        let messages = [
+            settings::OofMessage { applies_to_internal: true, ..message.clone() },
+            settings::OofMessage { applies_to_external_known: true, ..message.clone() },
+            settings::OofMessage { applies_to_external_unknown: true, ..message },
+        ];
+        let oof = settings::Oof {
+            state: Some(u8::from(text.is_some())),
+            messages: if text.is_some() { messages.into() } else { Vec::new() },
+            ..settings::Oof::default()
+        };
+        let properties = vec![settings::Property::Oof(settings::OofRequest::Set(oof))];
+        let request = settings::Request { properties };
+        self.post(CommandName::Settings, request.encode(self.profile.version))
+    }
+
+    /// Answers the invitation `item`; with `words`, the server is to send the answer (since 16.0).
+    pub fn meeting_response(
+        &self,
+        folder: &str,
+        item: &str,
+        answer: meeting_response::UserResponse,
+        words: Option<&str>,
+    ) -> Exchange {
+        let mut reply =
+            meeting_response::Reply::new(answer, collection_id(folder), server_id(item));
+        reply.send_response = words.map(|words| meeting_response::SendResponse {
+            body: Some(Body {
+                body_type: Some(BodyType::Plain),
+                data: Some(Content::Text(words.to_owned())),
+                ..Body::default()
+            }),
+            ..meeting_response::SendResponse::default()
+        });
+        let request = meeting_response::Request { replies: vec![reply] };
+        self.post(CommandName::MeetingResponse, request.encode(self.profile.version))
     }
 
     /// "It was read": a Change for [`SyncAsk::with`].

@@ -1,5 +1,6 @@
 //! Stories of mail that comes in over LMTP and leaves through a relay that behaves well or badly.
 
+mod away;
 mod lmtp;
 mod outbox;
 mod relay;

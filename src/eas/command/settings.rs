@@ -1,8 +1,10 @@
 //! Settings ([MS-ASCMD] 2.2.1.18): a device describes itself and asks who its user is; what we do not keep is refused in the
 //! property's own words.
 
+mod oof;
+
 use activesync::command::settings::{
-    Account, Answer, EmailAddresses, Oof, OofRequest, Property, Request, Response, UserInformation,
+    Account, Answer, EmailAddresses, Property, Request, Response, UserInformation,
 };
 use activesync::status::{Status, common, settings_property as status};
 
@@ -31,7 +33,7 @@ async fn property_answer(ask: &Ask, property: &Property) -> Result<Answer, Refus
         Property::UserInformation => {
             Answer::UserInformation { status: status::SUCCESS, get: Some(user(ask).await?) }
         }
-        Property::Oof(request) => oof(request),
+        Property::Oof(request) => oof::answer(ask, request).await?,
         Property::DevicePassword(_) => Answer::DevicePassword(DENIED_BY_POLICY),
         Property::RightsManagementInformation => {
             let status = common::IRM_FEATURE_DISABLED;
@@ -40,34 +42,26 @@ async fn property_answer(ask: &Ask, property: &Property) -> Result<Answer, Refus
     })
 }
 
+/// The one account, the address mail is sent from first. It is the primary account, so it has no AccountId
+/// ([MS-ASCMD] 2.2.3.3.2).
 async fn user(ask: &Ask) -> Result<UserInformation, Refusal> {
     let addresses = ask.desk.directory.addresses(ask.user.id).await;
-    let smtp_addresses = addresses.map_err(|error| MailboxError::Ours(error.to_string()))?;
-    let addresses =
-        EmailAddresses { smtp_addresses, primary_smtp_address: Some(ask.user.address.clone()) };
+    let mut smtp_addresses = addresses.map_err(|error| MailboxError::Ours(error.to_string()))?;
+    let primary = &ask.user.address;
+    smtp_addresses.sort_by_key(|address| address != primary);
+    let addresses = EmailAddresses { smtp_addresses, primary_smtp_address: Some(primary.clone()) };
     let account = Account {
-        user_display_name: Some(ask.user.display_name.clone()).filter(|name| !name.is_empty()),
+        account_id: None,
+        account_name: Some(primary.chars().take(NAME_CHARS_MAX).collect()),
+        user_display_name: Some(ask.user.display_name.chars().take(NAME_CHARS_MAX).collect())
+            .filter(|name: &String| !name.is_empty()),
+        send_disabled: Some(ask.desk.outgoing.is_none()),
         email_addresses: Some(addresses),
-        ..Account::default()
     };
     Ok(UserInformation { accounts: vec![account] })
 }
 
-/// Nothing is answered while users are away: off is true, and the only thing that can be set.
-fn oof(request: &OofRequest) -> Answer {
-    match request {
-        OofRequest::Get(_) => {
-            let off = Oof { state: Some(0), ..Oof::default() };
-            Answer::Oof { status: status::SUCCESS, get: Some(off) }
-        }
-        OofRequest::Set(oof) if oof.state.unwrap_or(0) == 0 => {
-            Answer::Oof { status: status::SUCCESS, get: None }
-        }
-        OofRequest::Set(_) => Answer::Oof { status: ACCESS_DENIED, get: None },
-    }
-}
-
-/// [MS-ASCMD] 2.2.3.177.15, of Oof.
-const ACCESS_DENIED: Status = Status(3);
+/// Characters of AccountName and UserDisplayName ([MS-ASCMD] 2.2.3.4, 2.2.3.191).
+const NAME_CHARS_MAX: usize = 512;
 /// [MS-ASCMD] 2.2.3.177.15, of DevicePassword.
 const DENIED_BY_POLICY: Status = Status(7);

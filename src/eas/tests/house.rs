@@ -44,6 +44,7 @@ pub(super) struct House {
     pub(super) engine: Engine,
     pub(super) store: Embedded,
     pub(super) bells: Bells,
+    pub(super) directory: Directory,
     pub(super) clock: Clock,
     pub(super) recall: Recall,
     pub(super) directory: Directory,
@@ -103,7 +104,10 @@ impl House {
         };
         let rooms = recall::Rooms { store: store.clone(), board, bells: bells.clone() };
         let recall = Recall::new(database, clock.clone(), rooms, recall::Limits::default());
-        let postman = Postman::new(store.clone(), directory.clone(), "mail.a.example");
+        let postman = Postman::new(store.clone(), directory.clone(), "mail.a.example")
+            .answering(&[], |tx, identity, mailbox, now| {
+                Ok(recall::covers(tx, identity, mailbox, now)?.is_some())
+            });
         let outbox = Outbox::new(postman, None, OutboxSettings::default());
         let policies = Policies::new(engine.database.clone(), clock.clone(), Arc::new(|_| ()));
         let gateway = Gateway::new(Rooms {
@@ -122,6 +126,7 @@ impl House {
             engine,
             store,
             bells,
+            directory,
             clock,
             recall,
             directory,

@@ -10,5 +10,6 @@ mod ping;
 mod provision;
 mod send;
 mod session;
+mod settings;
 mod sync;
 mod uploads;
