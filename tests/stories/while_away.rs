@@ -21,8 +21,9 @@ async fn who_writes_to_somebody_away_is_answered_once() {
     town.post(&["ann"], &format!("List-Id: <all.b.example>\r\n{}", raw("list", "Hello\r\n"))).await;
     town.mail("lunch").await;
     town.mail("lunch again").await;
+    let client_id = ben.driver.phone.next_client_id();
     let exchange = ben.phone().send_mail(
-        &ben.phone().clone().next_client_id(),
+        &client_id,
         b"From: ben@a.example\r\nTo: ann@a.example\r\nSubject: tea\r\n\r\nHello\r\n",
     );
     assert_eq!(ben.ask(exchange).await, Outcome::Sent(None));
