@@ -47,8 +47,9 @@ impl Chrome {
 
 impl Drop for Chrome {
     fn drop(&mut self) {
-        // It may be gone already.
-        let _gone = self.driver.kill();
+        // Asked to end, it ends the browser as well; killed, it would leave it behind. It may be gone already.
+        let driver = self.driver.id().to_string();
+        let _asked = Command::new("kill").args(["-TERM", &driver]).status();
         let _gone = self.driver.wait();
     }
 }
@@ -82,7 +83,14 @@ async fn the_page_of_an_order_follows_the_phone_without_being_loaded_again() {
     let chrome = Chrome::start();
     let page = chrome.open().await;
     page.goto(link.reveal()).await.unwrap();
+    let link = page.current_url().await.unwrap();
     page.find(Locator::Css("form button")).await.unwrap().click().await.unwrap();
+    // The click returns before the browser is signed in.
+    let end = tokio::time::Instant::now() + PATIENCE;
+    while page.current_url().await.unwrap() == link {
+        assert!(tokio::time::Instant::now() < end, "the browser is not signed in");
+        tokio::task::yield_now().await;
+    }
     page.goto(&format!("{base_url}/orders/{order}")).await.unwrap();
     until_it_says(&page, "queued").await;
     // A mark in the page's memory: gone if the page were loaded again.

@@ -143,11 +143,12 @@ impl World {
 
     /// Whoever names a recalled mail has it: its pair is open again, whatever was acknowledged.
     pub(super) fn check_named(&self, index: usize, number: u32) {
-        let handset = &self.handsets[index];
-        let Some(device) = self.device(index).filter(|_| handset.was_served) else { return };
+        // The books of a disk that died cannot be read; what survives is looked at after the restart.
         if self.mails.get(&number).is_none_or(|mail| mail.drafted) || self.is_dying() {
             return;
         }
+        let handset = &self.handsets[index];
+        let Some(device) = self.device(index).filter(|_| handset.was_served) else { return };
         for order in self.orders.iter().filter(|order| order.open && order.number == number) {
             let recall = self.life().house.recall.clone();
             let coverage = self.life().run(recall.coverage(order.id)).unwrap();
@@ -160,6 +161,9 @@ impl World {
 
     /// A restored phone has shown an old key: what it may hold again is not acknowledged any more.
     pub(super) fn check_reopened(&mut self, index: usize, folder: &str, before: &[Held]) {
+        if self.is_dying() {
+            return;
+        }
         let Some(device) = self.device(index) else { return };
         for order in self.orders.clone().into_iter().filter(|order| order.open) {
             let held = before.iter().any(|(of, _, number)| of == folder && *number == order.number);
