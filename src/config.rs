@@ -35,6 +35,8 @@ pub struct Config {
     pub push: Push,
     /// How recall goes about its work.
     pub recall: Recall,
+    /// Which certificates of mail are trusted.
+    pub certificates: Certificates,
     /// What is written to the log.
     pub log: Log,
 }
@@ -223,6 +225,16 @@ impl Default for Recall {
     }
 }
 
+/// `[certificates]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Certificates {
+    /// PEM file of the authorities whose certificates of mail are trusted (ValidateCert); without one, none is.
+    pub roots: Option<PathBuf>,
+    /// PEM file of their revocation lists; nothing is fetched from the network.
+    pub revocation_lists: Option<PathBuf>,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -318,7 +330,8 @@ impl Config {
 }
 
 /// Sections a variable may name.
-const SECTIONS: [&str; 8] = ["SERVER", "PHONES", "ADMIN", "LMTP", "RELAY", "PUSH", "RECALL", "LOG"];
+const SECTIONS: [&str; 9] =
+    ["SERVER", "PHONES", "ADMIN", "LMTP", "RELAY", "PUSH", "RECALL", "CERTIFICATES", "LOG"];
 
 /// Lays one variable over the table, if it names a section of ours.
 fn overlay(table: &mut toml::Table, variable: &str, text: &str) {

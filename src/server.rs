@@ -19,7 +19,7 @@ use crate::config::{self, Config};
 use crate::database::{self, Bodies, Database, GAP_PENDING, SYNC_KEYS, Tx};
 use crate::delivery::{Lmtp, LmtpSettings, Outbox, OutboxSettings, Postman, Relay, RelaySettings};
 use crate::directory::{self, Directory, DirectoryError};
-use crate::eas::{self, Endpoint, Gateway, GatewayLimits, Stopping};
+use crate::eas::{self, Endpoint, Gateway, GatewayLimits, NotTrust, Stopping, Trust};
 use crate::ids::{IdentityId, MailboxId};
 use crate::ledger::{self, Books};
 use crate::mailbox::embedded::{Embedded, OnEvent};
@@ -158,6 +158,7 @@ impl House {
             admission: Arc::new(policies.clone()),
             policies: Some(policies.clone()),
             outgoing: Some(Arc::new(outbox.clone())),
+            trust: trust(&config.certificates)?,
             discovery: None,
             limits: gateway_limits(config),
         });
@@ -597,6 +598,26 @@ fn gateway_limits(config: &Config) -> GatewayLimits {
         on_send: config.recall.on_send,
         ..GatewayLimits::default()
     }
+}
+
+/// The authorities whose certificates of mail are trusted, and what they revoked.
+fn trust(config: &config::Certificates) -> Result<Trust, StartError> {
+    let read = |path: &Path| {
+        let what = path.display().to_string();
+        std::fs::read(path).map_err(|error| StartError::Io { what, error })
+    };
+    let wrong = |path: &Path, error: NotTrust| StartError::Io {
+        what: path.display().to_string(),
+        error: io::Error::other(error),
+    };
+    let mut trust = Trust::default();
+    if let Some(path) = &config.roots {
+        trust = trust.with_roots(&read(path)?).map_err(|error| wrong(path, error))?;
+    }
+    if let Some(path) = &config.revocation_lists {
+        trust = trust.with_lists(&read(path)?).map_err(|error| wrong(path, error))?;
+    }
+    Ok(trust)
 }
 
 fn lmtp_settings(config: &config::Lmtp) -> LmtpSettings {

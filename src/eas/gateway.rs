@@ -22,6 +22,7 @@ use super::convert::Shaper;
 use super::endpoint::{Answer, BoxFuture, Handler, Incoming, Outcome, Place};
 use super::presence::Presence;
 use super::session;
+use super::trust::Trust;
 use super::{basic, dispatch};
 use crate::database;
 use crate::directory::{Directory, User};
@@ -57,6 +58,8 @@ pub struct Rooms {
     pub policies: Option<Policies>,
     /// How mail leaves; none where no mail can.
     pub outgoing: Option<Arc<dyn Outgoing>>,
+    /// Which certificates of mail are trusted.
+    pub trust: Trust,
     /// Discovery ([MS-ASCMD] 2.2.1.1); none where something else answers it.
     pub discovery: Option<Arc<dyn Handler>>,
     /// Limits.

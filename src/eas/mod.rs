@@ -27,6 +27,7 @@ mod presence;
 mod session;
 mod status;
 pub mod tls;
+mod trust;
 
 #[cfg(test)]
 mod tests;
@@ -39,3 +40,4 @@ pub use gateway::{
     Admission, Admitted, Asks, COMMANDS, Everybody, Gateway, GatewayLimits, NotSubmitted, Outgoing,
     Rooms, Submission, VERSIONS,
 };
+pub use trust::{NotTrust, Trust};

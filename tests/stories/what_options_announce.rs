@@ -95,6 +95,8 @@ fn request(handset: &mut Handset, command: CommandName) -> Exchange {
         CommandName::ItemOperations => phone.fetch(&inbox, &item),
         CommandName::Search => phone.search(None, "body of one"),
         CommandName::Find => phone.find("a", None, "body of one", "0-9"),
+        CommandName::ResolveRecipients => phone.resolve(&["ben", "nobody"]),
+        CommandName::ValidateCert => phone.validate_certificate(&[], b"none"),
         CommandName::SendMail => phone.send_mail(&name, MAIL),
         CommandName::SmartReply | CommandName::SmartForward => {
             phone.smart(command, &name, (&inbox, &item), MAIL)
@@ -128,6 +130,13 @@ fn succeeded(outcome: &Outcome) -> bool {
         Outcome::Find(response) => {
             let page = response.page.as_ref();
             page.is_some_and(|page| page.status.0 == 1 && page.total >= Some(1))
+        }
+        Outcome::ResolveRecipients(response) => {
+            let said = |at: usize| response.responses[at].status.0;
+            response.status.0 == 1 && (said(0), said(1)) == (1, 4)
+        }
+        Outcome::ValidateCert(response) => {
+            response.status.0 == 1 && response.certificates[0].0 == 10
         }
         Outcome::Settings(response) => response.status.0 == 1,
         _ => false,

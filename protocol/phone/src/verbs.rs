@@ -3,8 +3,8 @@
 use activesync::ProtocolVersion;
 use activesync::command::{
     CommandName, find, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
-    item_operations, meeting_response, move_items, ping, provision, search, send_mail, settings,
-    smart_forward, smart_reply, sync,
+    item_operations, meeting_response, move_items, ping, provision, resolve_recipients, search,
+    send_mail, settings, smart_forward, smart_reply, sync, validate_cert,
 };
 use activesync::document::Document;
 use activesync::http;
@@ -13,7 +13,8 @@ use activesync::item::body::{Body, BodyPreference, BodyType, Content};
 use activesync::item::email::{Email, Flag};
 use activesync::status::Status;
 use activesync::types::{
-    ClassName, ClientId, CollectionId, FileReference, RangeText, SearchId, ServerId, SyncKey,
+    ClassName, ClientId, CollectionId, FileReference, RangeText, RecipientText, SearchId, ServerId,
+    SyncKey,
 };
 
 use crate::exchange::Exchange;
@@ -345,6 +346,28 @@ impl Phone {
         let search_id = SearchId::new(search).expect("the id of a search is short");
         let request = find::Request { search_id, criterion };
         self.post(CommandName::Find, request.encode(ProtocolVersion::V16_1))
+    }
+
+    /// Asks who is meant by names, with everything that can be told of them.
+    pub fn resolve(&self, names: &[&str]) -> Exchange {
+        let name = |name: &&str| RecipientText::new(*name).expect("names are short");
+        let options = resolve_recipients::Options {
+            certificate_retrieval: Some(resolve_recipients::CertificateRetrieval::Full),
+            ..resolve_recipients::Options::default()
+        };
+        let to = names.iter().map(name).collect();
+        let request = resolve_recipients::Request { to, options: Some(options) };
+        self.post(CommandName::ResolveRecipients, request.encode(self.profile.version))
+    }
+
+    /// Asks whether a certificate, in DER, is to be trusted.
+    pub fn validate_certificate(&self, chain: &[&[u8]], certificate: &[u8]) -> Exchange {
+        let request = validate_cert::Request {
+            chain: chain.iter().map(|der| validate_cert::Certificate::new(der)).collect(),
+            certificates: vec![validate_cert::Certificate::new(certificate)],
+            check_crl: None,
+        };
+        self.post(CommandName::ValidateCert, request.encode(self.profile.version))
     }
 
     /// Fetches a search result whole.

@@ -11,12 +11,14 @@ pub(in crate::eas) mod mail;
 pub(in crate::eas) mod move_items;
 pub(in crate::eas) mod ping;
 pub(in crate::eas) mod provision;
+pub(in crate::eas) mod resolve_recipients;
 pub(in crate::eas) mod search;
 pub(in crate::eas) mod send_mail;
 pub(in crate::eas) mod settings;
 pub(in crate::eas) mod smart_forward;
 pub(in crate::eas) mod smart_reply;
 pub(in crate::eas) mod sync;
+pub(in crate::eas) mod validate_cert;
 
 use activesync::types::{ServerId, SyncKey};
 

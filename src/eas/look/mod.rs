@@ -18,7 +18,7 @@ use crate::message::{Message, conversation_id};
 use crate::recall::gate::{self, Content};
 
 pub(in crate::eas) use kql::Terms;
-pub(in crate::eas) use people::{People, people};
+pub(in crate::eas) use people::{People, name, people, users};
 
 /// The folders that are looked through, of those that are named or of all; `None` where one is named that is not there. Some phones
 /// name folder 0 for all of them.

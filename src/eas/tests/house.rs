@@ -1,7 +1,7 @@
 //! A gateway on a database of its own, and the verbs the tests of commands are told in. Requests go in as the listener hands them
 //! over, and answers are drained as it would.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use activesync::command::sync::{Collection, CollectionAnswer, Request, Response, ServerCommand};
@@ -22,7 +22,7 @@ use crate::delivery::{Outbox, OutboxSettings, Postman};
 use crate::directory::{Directory, NewUser, Settings};
 use crate::eas::{
     Answer, Body, ConnectionId, Everybody, Gateway, GatewayLimits, Handler, Incoming, Outcome,
-    Place, Rooms, Waiting,
+    Place, Rooms, Trust, Waiting,
 };
 use crate::ids::{DeviceId, FolderId, ItemNumber, MailboxId, UserId};
 use crate::ledger::{self, Books, Exposure};
@@ -116,6 +116,7 @@ impl House {
             admission: Arc::new(Everybody),
             policies: Some(policies.clone()),
             outgoing: Some(Arc::new(outbox.clone())),
+            trust: trust(),
             discovery: None,
             limits,
         });
@@ -327,6 +328,41 @@ impl House {
         self.order(name).await;
         self.recall.work_off().await.unwrap();
     }
+}
+
+/// Trust in an authority that is the same in all houses.
+fn trust() -> Trust {
+    Trust::default().with_roots(AUTHORITY.0.as_bytes()).unwrap()
+}
+
+/// A certificate for mail by the authority the house trusts.
+pub(super) fn house_certificate() -> Vec<u8> {
+    AUTHORITY.1.clone()
+}
+
+/// A certificate for mail by one it does not know.
+pub(super) fn stranger_certificate() -> Vec<u8> {
+    authority("stranger").1
+}
+
+static AUTHORITY: LazyLock<(String, Vec<u8>)> = LazyLock::new(|| authority("house"));
+
+/// An authority's certificate as PEM, and one that it issued, valid for the year of the house's clock.
+fn authority(name: &str) -> (String, Vec<u8>) {
+    let params = |name: &str| {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2027, 1, 1);
+        params
+    };
+    let (mut root, mut person) = (params(name), params("ann"));
+    root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    person.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::EmailProtection];
+    let (key, own) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let pem = root.self_signed(&key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(root, key);
+    (pem, person.signed_by(&own, &issuer).unwrap().der().to_vec())
 }
 
 /// What the server does with events of the store.

@@ -8,6 +8,7 @@ mod moves;
 mod operations;
 mod ping;
 mod provision;
+mod recipients;
 mod send;
 mod session;
 mod settings;

@@ -55,7 +55,7 @@ async fn versions_and_commands_we_do_not_serve_are_refused_before_the_body() {
     request.query = "Cmd=Nonsense&DeviceId=a&DeviceType=b".to_owned();
     assert_eq!(house.give(request).await.status.as_u16(), 501);
     conforms!("MS-ASHTTP_R186");
-    let find = house.incoming(CommandName::ValidateCert, "16.1", Vec::new());
+    let find = house.incoming(CommandName::CreateCollection, "16.1", Vec::new());
     assert_eq!(house.give(find).await.status.as_u16(), 501);
 }
 
