@@ -83,6 +83,8 @@ pub struct Phones {
     pub connections_max: usize,
     /// Connections of one address at most; proxies are exempt.
     pub connections_per_ip_max: usize,
+    /// Requests that are handled at a time, those that wait for news not counted; one user gets half of them at most.
+    pub requests_max: usize,
 }
 
 impl Default for Phones {
@@ -96,6 +98,7 @@ impl Default for Phones {
             body_bytes_max: 50 * 1024 * 1024,
             connections_max: 60_000,
             connections_per_ip_max: 1_000,
+            requests_max: 256,
         }
     }
 }
@@ -322,12 +325,19 @@ impl Config {
         if self.phones.certificate.is_some() != self.phones.private_key.is_some() {
             return Err("phones: certificate and private_key go together".to_owned());
         }
+        if self.phones.requests_max < REQUESTS_MIN {
+            return Err(format!("phones: requests_max must be at least {REQUESTS_MIN}"));
+        }
         if self.relay.password.is_some() && self.relay.password_file.is_some() {
             return Err("relay: either password or password_file".to_owned());
         }
         Ok(())
     }
 }
+
+/// Requests handled at a time at the least: strangers whose passwords are being checked may take 192 of them
+/// (`directory::Settings::checks_waiting_max`), and phones that are known must find others.
+const REQUESTS_MIN: usize = 224;
 
 /// Sections a variable may name.
 const SECTIONS: [&str; 9] =
@@ -371,6 +381,7 @@ mod tests {
         let example = include_str!("../retract.example.toml");
         let config = parse(example, &[]).unwrap();
         assert_eq!(config.push.heartbeat_s_max, Push::default().heartbeat_s_max);
+        assert!(example.contains(&format!("requests_max = {}", Phones::default().requests_max)));
         let uncommented: String = example
             .lines()
             .map(|l| l.strip_prefix("#: ").unwrap_or(l))
@@ -403,6 +414,7 @@ mod tests {
         assert!(parse("", &[("RETRACT_PUSH_HEARTBEATS", "1")]).is_err());
         assert!(parse("[push]\nheartbeat_s_min = 0", &[]).is_err());
         assert!(parse("[phones]\ncertificate = \"a.pem\"", &[]).is_err());
+        assert!(parse("[phones]\nrequests_max = 8", &[]).is_err());
     }
 
     #[test]

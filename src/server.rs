@@ -420,6 +420,7 @@ fn endpoint(config: &Config, house: &House) -> Endpoint {
         connections_max: phones.connections_max,
         connections_per_ip_max: phones.connections_per_ip_max,
         body_bytes_max: usize::try_from(phones.body_bytes_max).unwrap_or(usize::MAX),
+        requests_max: phones.requests_max,
         ..eas::Limits::default()
     };
     let settings = eas::Settings { limits, trusted_proxies: phones.trusted_proxies.clone() };
@@ -596,6 +597,7 @@ fn gateway_limits(config: &Config) -> GatewayLimits {
         ping_folders_max: push.folders_max,
         removals_coalesce: Duration::from_secs(u64::from(push.removals_coalesce_s)),
         on_send: config.recall.on_send,
+        requests_per_user_max: (config.phones.requests_max / 2).max(1),
         ..GatewayLimits::default()
     }
 }

@@ -9,8 +9,10 @@ use activesync::status::{Status, name_in};
 use activesync::{Document, ProtocolVersion};
 use bytes::Bytes;
 use http::StatusCode;
+use parking_lot::Mutex;
 use tracing::Instrument as _;
 
+use super::budget::Share;
 use super::command;
 use super::endpoint::{Answer, Incoming, Outcome, Plain};
 use super::gateway::Desk;
@@ -18,7 +20,7 @@ use super::session::{self, Refused};
 use super::status::Refusal;
 use crate::database::Tx;
 use crate::directory::User;
-use crate::ids::DeviceId;
+use crate::ids::{DeviceId, UserId};
 use crate::ledger::Device;
 use crate::recall::gate::{self, Content, Released, Ruling};
 
@@ -62,6 +64,8 @@ pub(in crate::eas) struct Ask {
     pub(in crate::eas) request: u64,
     /// Whether the device has not spoken on that connection before.
     pub(in crate::eas) is_new_connection: bool,
+    /// What its answer holds of the budget for answers.
+    pub(in crate::eas) share: Mutex<Share<UserId>>,
 }
 
 impl Ask {
@@ -91,6 +95,7 @@ impl Ask {
             body: Bytes::new(),
             request: self.request,
             is_new_connection: self.is_new_connection,
+            share: Mutex::new(self.desk.answers.share(self.user.id)),
         })
     }
 
@@ -144,9 +149,23 @@ impl Ask {
         self.voice().refuse(why)
     }
 
+    /// Counts octets of content that this request holds until its answer has left; those that are counted while the leave to
+    /// read them lasts are always within one budget or the other. Never waits: a request that held octets and waited for room
+    /// could wait for itself.
+    pub(in crate::eas) fn hold(&self, octets: usize) -> Result<(), Refusal> {
+        if self.share.lock().grow(octets) { Ok(()) } else { Err(Refusal::Busy) }
+    }
+
+    /// The answer is made anew: what was made before is gone.
+    pub(in crate::eas) fn hold_nothing(&self) {
+        self.share.lock().settle(0);
+    }
+
     /// Puts what the gate let out on its way.
     pub(in crate::eas) fn send(&self, released: Released) -> Answer {
-        Answer::released(released, self.desk.engine.database.clone())
+        let mut share = self.share.lock().take();
+        share.settle(released.bytes().len());
+        Answer::released(released, self.desk.engine.database.clone(), share)
     }
 }
 
@@ -192,6 +211,9 @@ pub(in crate::eas) async fn serve(desk: Arc<Desk>, request: Incoming) -> Outcome
     // Whatever is logged on the way names the device as it names itself.
     let phone = tracing::info_span!("phone", %peer, device_id = ask.device.wire_id);
     let served = async {
+        let Some(_at_work) = desk.place_of(ask.user.id, ask.device.id) else {
+            return ask.refuse(&Refusal::Busy).into();
+        };
         let _turn = desk.turn_of(ask.device.id).await;
         match answer(&ask).await {
             Ok(outcome) => outcome,

@@ -23,9 +23,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::budget::Share;
 use super::parking::{Entrance, House, listen};
 use crate::clock::Clock;
 use crate::database::Database;
+use crate::ids::UserId;
 use crate::recall::gate::Released;
 
 pub use super::parking::{Gauge, Place};
@@ -74,16 +76,19 @@ impl From<Answer> for Outcome {
     }
 }
 
+/// What a large body is let in with: dropped when the request has been handled.
+pub type Pass = Box<dyn Send + Sync>;
+
 /// Whoever answers requests.
 pub trait Handler: Send + Sync + 'static {
     /// Answers, or says that the phone is to wait. Runs in a task of its own and is not stopped when the phone goes.
     fn handle(&self, request: Incoming) -> BoxFuture<'static, Outcome>;
 
     /// Asked before a body of more than 64 kB is taken in; an answer refuses it. `request.body` is empty. The place to
-    /// check credentials, so that strangers cannot fill the memory for bodies.
-    fn refuses<'a>(&'a self, request: &'a Incoming) -> BoxFuture<'a, Option<Answer>> {
+    /// check credentials, so that strangers cannot fill the memory for bodies, and to count bodies by user.
+    fn admits<'a>(&'a self, request: &'a Incoming) -> BoxFuture<'a, Result<Pass, Answer>> {
         let _ = request;
-        Box::pin(std::future::ready(None))
+        Box::pin(std::future::ready(Ok(Box::new(()) as Pass)))
     }
 
     /// The answer to a request whose body is over the limit; `request.body` is empty. SendMail wants a Status in it, or
@@ -129,9 +134,14 @@ impl Answer {
         Answer { status, headers: Vec::new(), body: Body::Plain(bytes) }
     }
 
-    /// A 200 with content that the gate released. What does not leave whole is noted in the journal of `database`.
-    pub fn released(content: Released, database: Database) -> Answer {
-        Answer::draining(Box::new(Outbound { content, database }))
+    /// A 200 with content that the gate released. What does not leave whole is noted in the journal of `database`; `share` is
+    /// what its octets take of their budget until it has left.
+    pub(in crate::eas) fn released(
+        content: Released,
+        database: Database,
+        share: Share<UserId>,
+    ) -> Answer {
+        Answer::draining(Box::new(Outbound { content, database, _share: share }))
     }
 
     pub(super) fn draining(draining: Box<dyn Draining>) -> Answer {
@@ -236,6 +246,7 @@ impl Plain {
 struct Outbound {
     content: Released,
     database: Database,
+    _share: Share<UserId>,
 }
 
 impl fmt::Debug for Outbound {
@@ -308,10 +319,14 @@ pub struct Limits {
     pub body_rate_min: u32,
     /// Largest request body, in bytes.
     pub body_bytes_max: usize,
-    /// All request bodies in memory, in bytes; beyond it requests with a body are answered 503.
+    /// All request bodies in memory, in bytes; beyond it requests with a body are answered 503. Bodies of more than 64 kB
+    /// share three quarters of it, and wait for their part before they are read.
     pub bodies_bytes_max: usize,
     /// Requests that are handled at a time, waits not counted; the others take turns.
     pub requests_max: usize,
+    /// How long a request waits for its turn, and a large body for its part of the memory, before the phone is told to come
+    /// again.
+    pub turn: Duration,
     /// How long a connection may idle between requests.
     pub idle: Duration,
     /// Time for a handler, after which the phone is told to come again; the work goes on.
@@ -333,7 +348,8 @@ impl Default for Limits {
             body_rate_min: 512,
             body_bytes_max: 50 * 1024 * 1024,
             bodies_bytes_max: 512 * 1024 * 1024,
-            requests_max: 256,
+            requests_max: REQUESTS_MAX,
+            turn: Duration::from_secs(60),
             idle: Duration::from_secs(15 * 60),
             handle: Duration::from_secs(240),
             write_stall: Duration::from_secs(60),
@@ -341,6 +357,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// Requests that are handled at a time, unless the configuration says otherwise.
+pub const REQUESTS_MAX: usize = 256;
 
 /// What the listener needs to know.
 #[derive(Clone, Debug, Default)]

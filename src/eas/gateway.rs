@@ -18,10 +18,12 @@ use http::header::{ALLOW, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
 
+use super::budget::{Budget, Share};
 use super::convert::Shaper;
-use super::endpoint::{Answer, BoxFuture, Handler, Incoming, Outcome, Place};
+use super::endpoint::{Answer, BoxFuture, Handler, Incoming, Outcome, Pass, Place, REQUESTS_MAX};
 use super::presence::Presence;
 use super::session;
+use super::status::Refusal;
 use super::trust::Trust;
 use super::{basic, dispatch};
 use crate::database;
@@ -79,6 +81,24 @@ pub struct GatewayLimits {
     pub collections_max: usize,
     /// Octets of message content in one answer, beyond which the rest comes with the next.
     pub answer_bytes_max: usize,
+    /// Octets of mails read and being converted at a time; a mail larger than all of it is converted alone.
+    pub conversion_bytes_max: usize,
+    /// Octets of content in answers that are being made or have not left yet, all together.
+    pub answers_bytes_max: usize,
+    /// The same of one user; more than the largest answer there is.
+    pub answers_per_user_bytes_max: usize,
+    /// Requests of one user that are served, or wait for their turn to be.
+    pub requests_per_user_max: usize,
+    /// The same of one device, which are served one after the other.
+    pub requests_per_device_max: usize,
+    /// Bodies of more than 64 kB that one user may have on their way to us.
+    pub uploads_per_user_max: usize,
+    /// Searches at a time.
+    pub searches_max: usize,
+    /// The same of one user.
+    pub searches_per_user_max: usize,
+    /// How long a search may look; then it has timed out.
+    pub search_time_max: Duration,
     /// How long deletions by other clients are collected before they end a wait.
     pub removals_coalesce: Duration,
     /// How often a device may be nudged for the proof of a recall in an hour; 0 never.
@@ -97,6 +117,15 @@ impl Default for GatewayLimits {
             ping_folders_max: 200,
             collections_max: 200,
             answer_bytes_max: 4 * 1024 * 1024,
+            conversion_bytes_max: 256 * 1024 * 1024,
+            answers_bytes_max: 512 * 1024 * 1024,
+            answers_per_user_bytes_max: 128 * 1024 * 1024,
+            requests_per_user_max: REQUESTS_MAX / 2,
+            requests_per_device_max: 8,
+            uploads_per_user_max: 4,
+            searches_max: 8,
+            searches_per_user_max: 2,
+            search_time_max: Duration::from_secs(30),
             removals_coalesce: Duration::from_secs(10),
             nudges_per_hour_max: 4,
             on_send: OnSend::Note,
@@ -215,6 +244,13 @@ pub(in crate::eas) struct Desk {
     pub(in crate::eas) presence: Presence,
     /// How messages become items.
     pub(in crate::eas) shaper: Shaper,
+    /// What answers hold until they have left.
+    pub(in crate::eas) answers: Budget<UserId>,
+    /// Searches at work.
+    pub(in crate::eas) searches: Budget<UserId>,
+    users_at_work: Budget<UserId>,
+    devices_at_work: Budget<DeviceId>,
+    uploads: Budget<UserId>,
     queues: Queues,
     requests: AtomicU64,
 }
@@ -233,10 +269,22 @@ impl Desk {
         self.requests.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The place of a request among those of its user and its device; `None` where they have too many already. Without it one
+    /// user could take every turn there is, with requests that only wait for one another.
+    pub(in crate::eas) fn place_of(&self, user: UserId, device: DeviceId) -> Option<AtWork> {
+        let of_device = self.devices_at_work.one(device)?;
+        Some(AtWork { _held: (of_device, self.users_at_work.one(user)?) })
+    }
+
     /// Waits until no other request of this device is being served.
     pub(in crate::eas) async fn turn_of(&self, device: DeviceId) -> Turnstile {
         Turnstile { _held: self.queues.of(device).lock_owned().await }
     }
+}
+
+/// Held while a request is served, or waits to be.
+pub(in crate::eas) struct AtWork {
+    _held: (Share<DeviceId>, Share<UserId>),
 }
 
 /// Held while a request of a device is being served.
@@ -274,10 +322,16 @@ impl Gateway {
     /// A gateway over these rooms.
     pub fn new(rooms: Rooms) -> Gateway {
         let seed = u64::try_from(rooms.engine.clock.now().ms()).unwrap_or(0) << REQUEST_BITS;
+        let limits = &rooms.limits;
         Gateway(Arc::new(Desk {
-            rooms,
             presence: Presence::default(),
-            shaper: Shaper::new(),
+            shaper: Shaper::new(limits.conversion_bytes_max),
+            answers: Budget::new(limits.answers_bytes_max, limits.answers_per_user_bytes_max),
+            searches: Budget::new(limits.searches_max, limits.searches_per_user_max),
+            users_at_work: Budget::new(usize::MAX, limits.requests_per_user_max),
+            devices_at_work: Budget::new(usize::MAX, limits.requests_per_device_max),
+            uploads: Budget::new(usize::MAX, limits.uploads_per_user_max),
+            rooms,
             queues: Queues::default(),
             requests: AtomicU64::new(seed),
         }))
@@ -322,12 +376,17 @@ impl Handler for Gateway {
         })
     }
 
-    fn refuses<'a>(&'a self, request: &'a Incoming) -> BoxFuture<'a, Option<Answer>> {
+    fn admits<'a>(&'a self, request: &'a Incoming) -> BoxFuture<'a, Result<Pass, Answer>> {
         Box::pin(async move {
-            let signed_in = session::sign_in(&self.0, request).await;
-            let refusal = signed_in.err()?;
-            session::note_refusal(request.peer.ip(), &request.query, None, &refusal);
-            Some(refusal.answer(None, None, &self.0.limits.realm))
+            let admitted = match session::sign_in(&self.0, request).await {
+                Ok(user) => self.0.uploads.one(user.id).ok_or(Refusal::Busy),
+                Err(refusal) => Err(refusal),
+            };
+            let share = admitted.map_err(|refusal| {
+                session::note_refusal(request.peer.ip(), &request.query, None, &refusal);
+                refusal.answer(None, None, &self.0.limits.realm)
+            })?;
+            Ok(Box::new(share) as Pass)
         })
     }
 

@@ -14,6 +14,7 @@
 //! only as [`Body::Released`], and its gate is asked before every chunk; every read, write, wait and buffer has a limit.
 
 pub mod basic;
+mod budget;
 mod command;
 pub mod convert;
 mod dispatch;
@@ -34,7 +35,7 @@ mod tests;
 
 pub use endpoint::{
     Answer, Body, BoxFuture, ConnectionId, Content, Endpoint, Gauge, Handler, Incoming, Limits,
-    Outcome, Place, Plain, Settings, Stopping, Waiting,
+    Outcome, Pass, Place, Plain, REQUESTS_MAX, Settings, Stopping, Waiting,
 };
 pub use gateway::{
     Admission, Admitted, Asks, COMMANDS, Everybody, Gateway, GatewayLimits, NotSubmitted, Outgoing,

@@ -12,6 +12,7 @@ use activesync::http::{MAIL, Query, WBXML};
 use activesync::status::common;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, USER_AGENT};
+use parking_lot::Mutex;
 
 use super::basic::{self, Authorization};
 use super::dispatch::Ask;
@@ -90,6 +91,7 @@ pub(in crate::eas) async fn enter(desk: &Arc<Desk>, request: Incoming) -> Result
         policy_key: query.policy_key,
     };
     admit(desk, asks).await.map_err(refused)?;
+    let share = Mutex::new(desk.answers.share(user.id));
     Ok(Ask {
         desk: desk.clone(),
         user,
@@ -99,6 +101,7 @@ pub(in crate::eas) async fn enter(desk: &Arc<Desk>, request: Incoming) -> Result
         body: request.body,
         request: desk.next_request(),
         is_new_connection,
+        share,
     })
 }
 

@@ -53,6 +53,8 @@ pub(in crate::eas) enum Refusal {
     State(database::Error),
     /// The same collection was written again and again meanwhile.
     Restless,
+    /// The user, or all together, have too much at work already.
+    Busy,
 }
 
 /// How it is said.
@@ -122,6 +124,8 @@ impl Refusal {
             Refusal::TooManyDevices => Saying::Status(common::MAXIMUM_DEVICES_REACHED),
             Refusal::Status(status) => Saying::Status(*status),
             Refusal::Mailbox(error) => mailbox(error),
+            // [MS-ASHTTP] 2.2.2.1.1: 503 with Retry-After.
+            Refusal::Busy => Saying::Later(StatusCode::SERVICE_UNAVAILABLE, AT_WORK_FOR),
             // [MS-ASCMD] 2.2.2: ServerErrorRetryLater.
             Refusal::Restless => Saying::Status(match command {
                 Some(CommandName::Sync) => activesync::status::sync::RETRY,
@@ -147,6 +151,7 @@ impl Refusal {
             Refusal::Mailbox(error) => error.to_string(),
             Refusal::State(error) => error.to_string(),
             Refusal::Restless => "the collection would not stand still".to_owned(),
+            Refusal::Busy => "too much at once".to_owned(),
         }
     }
 }
@@ -236,6 +241,8 @@ impl From<Status> for Refusal {
 
 /// When to come again after trouble behind us.
 const TROUBLE_FOR: Duration = Duration::from_secs(60);
+/// When to come again while too much is at work.
+const AT_WORK_FOR: Duration = Duration::from_secs(30);
 /// When to come again while others are being signed in.
 const BUSY_FOR: Duration = Duration::from_secs(5);
 

@@ -17,6 +17,7 @@ mod mail_that_vanishes;
 mod mail_that_will_not_go;
 mod no_more_than_asked;
 mod nonsense;
+mod one_who_takes_all;
 mod post;
 mod put_back;
 mod sent_on;

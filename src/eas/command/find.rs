@@ -19,7 +19,7 @@ use bytes::Bytes;
 use crate::eas::convert::Unshapable;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
-use crate::eas::look::{self, People, Terms, Wanted};
+use crate::eas::look::{self, Look, People, Terms, Wanted};
 use crate::eas::status::Refusal;
 use crate::ids;
 use crate::ledger::Exposure;
@@ -129,12 +129,16 @@ async fn mail(
     let Some(folders) = look::folders(ask, &named, deep).await? else {
         return Ok(refused(ask, status::FOLDER_SYNC_REQUIRED));
     };
+    let look = Look::begin(ask)?;
     for _ in 0..TRIES {
+        ask.hold_nothing();
         let found = match query.class.as_ref().is_none_or(ClassName::is_email) {
-            true => look::matching(ask, &folders, &wanted, RESULTS_MAX as usize).await?,
-            false => Vec::new(),
+            true => look.matching(ask, &folders, &wanted, RESULTS_MAX as usize).await?,
+            false => Some(Vec::new()),
         };
-        let (page, contents) = shown(ask, &found, asked).await?;
+        // Find has no Status for a search that takes too long, or for too many of them ([MS-ASCMD] 2.2.3.177.2): HTTP has.
+        let Some(found) = found else { return Err(Refusal::Busy) };
+        let (page, contents) = shown(ask, &look, &found, asked).await?;
         if contents.is_empty() {
             return Ok(whole_of(ask, page));
         }
@@ -149,17 +153,22 @@ async fn mail(
 /// The results of the range, and what of them leaves.
 async fn shown(
     ask: &Ask,
+    look: &Look,
     found: &[(Folder, Item)],
     asked: ByteRange,
 ) -> Result<(Page, Vec<Content>), Refusal> {
     let (mut hits, mut contents, mut octets) = (Vec::new(), Vec::new(), 0);
     let count = (asked.last - asked.first) as usize + 1;
     for (folder, item) in found.iter().skip(asked.first as usize).take(count) {
+        if look.is_over(ask) {
+            return Err(Refusal::Busy);
+        }
         let Some((summary, exposure)) = summary(ask, folder, item).await? else { continue };
         octets += octets_of(&summary);
         if octets > ask.desk.limits.answer_bytes_max && !hits.is_empty() {
             break;
         }
+        ask.hold(octets_of(&summary))?;
         let id = ids::ServerId { collection: folder.number, item: item.item };
         hits.push(Hit {
             class: Some(ClassName::email()),
@@ -179,18 +188,15 @@ async fn summary(
     folder: &Folder,
     item: &Item,
 ) -> Result<Option<(MailSummary, Exposure)>, Refusal> {
-    let (found, raw) = match ask.desk.engine.store.read(folder.id, item.item).await {
-        Ok(read) => read,
-        Err(error) => match Unshapable::from(error) {
-            Unshapable::Mailbox(error) => return Err(error.into()),
-            _ => return Ok(None),
-        },
+    let (shaper, store) = (&ask.desk.shaper, &*ask.desk.engine.store);
+    let leave = shaper.leave(u64::from(item.size)).await;
+    let raw = match shaper.read(&leave, store, folder.id, item).await {
+        Err(Unshapable::Mailbox(error)) => return Err(error.into()),
+        Err(_) => return Ok(None),
+        Ok(raw) => raw,
     };
-    if found.identity != item.identity {
-        return Ok(None);
-    }
     let seen = item.clone();
-    let made = ask.desk.shaper.work(raw, move |raw| Ok(summarised(&Message::parse(raw)?, &seen)));
+    let made = shaper.work(raw, move |raw| Ok(summarised(&Message::parse(raw)?, &seen)));
     match made.await {
         Ok(made) => Ok(Some(made)),
         Err(Unshapable::Mailbox(MailboxError::Down(why))) => Err(MailboxError::Down(why).into()),

@@ -13,6 +13,7 @@ use activesync::document::Document as _;
 use activesync::http::MULTIPART;
 use activesync::item::ItemData;
 use activesync::item::body::{Body, BodyType, Content as BodyContent, MimeSupport};
+use activesync::item::email::Email;
 use activesync::multipart;
 use activesync::status::{Status, common, item_operations as status};
 use activesync::types::{Base64, ByteRange, ClassName};
@@ -45,6 +46,7 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let request: Request = ask.decode()?;
     let mut emptied = None;
     for _ in 0..TRIES {
+        ask.hold_nothing();
         let mut made = Made::default();
         for operation in &request.operations {
             if let Operation::Fetch(fetch) = operation {
@@ -249,8 +251,10 @@ impl Made {
             ..ItemOptions::new(ask.version)
         };
         let desk = &ask.desk;
-        match desk.shaper.shape(&*desk.engine.store, &folder, &item, &wanted).await {
+        let leave = desk.shaper.leave(u64::from(item.size)).await;
+        match desk.shaper.shape(&leave, &*desk.engine.store, &folder, &item, &wanted).await {
             Ok((mut email, mut exposure)) => {
+                ask.hold(octets(&email))?;
                 if let Some(schema) = &options.schema {
                     email = schema::only(email, schema);
                     if email.body.is_none() && email.body_parts.is_empty() {
@@ -280,15 +284,15 @@ impl Made {
         let Some((folder, item)) = find(ask, Some(id.item)).await? else {
             return Ok(Err(status::INVALID_ATTACHMENT));
         };
-        let (found, raw) = match ask.desk.engine.store.read(folder.id, item.item).await {
-            Err(MailboxError::NoSuchItem) => return Ok(Err(status::INVALID_ATTACHMENT)),
-            read => read?,
+        let (shaper, store) = (&ask.desk.shaper, &*ask.desk.engine.store);
+        let leave = shaper.leave(u64::from(item.size)).await;
+        let raw = match shaper.read(&leave, store, folder.id, &item).await {
+            Err(Unshapable::Mailbox(error)) => return Err(error.into()),
+            // A draft that was replaced among them: the gate would be asked for another message than the one that leaves.
+            Err(_) => return Ok(Err(status::INVALID_ATTACHMENT)),
+            Ok(raw) => raw,
         };
-        if found.identity != item.identity {
-            // A draft that was replaced: the gate would be asked for another message than the one that leaves.
-            return Ok(Err(status::INVALID_ATTACHMENT));
-        }
-        let file = ask.desk.shaper.work(raw, move |raw| Ok(take_out(raw, id.index))).await;
+        let file = shaper.work(raw, move |raw| Ok(take_out(raw, id.index))).await;
         let Ok(Some((content_type, octets))) = file else {
             return Ok(Err(status::INVALID_ATTACHMENT));
         };
@@ -303,6 +307,8 @@ impl Made {
         match cut(octets, content_type, options) {
             Ok(mut file) => {
                 let data = file.data.take().map(|data| data.0).unwrap_or_default();
+                ask.hold(data.len())?;
+                drop(leave);
                 self.octets += data.len();
                 match ask.query.accept_multipart {
                     true => file.part = Some(self.part(data)),
@@ -340,6 +346,14 @@ fn content(folder: &Folder, item: &Item, exposure: Exposure) -> Content {
         identity: item.identity,
         exposure,
     }
+}
+
+/// Octets of content in an item, roughly.
+fn octets(email: &Email) -> usize {
+    let parts = email.body_parts.iter().filter_map(|part| part.data.as_ref());
+    let body = email.body.as_ref().and_then(|body| body.data.as_ref());
+    body.map_or(0, |data| data.as_bytes().len())
+        + parts.map(|data| data.as_bytes().len()).sum::<usize>()
 }
 
 /// An attachment's type and octets.

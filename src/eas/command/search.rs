@@ -24,7 +24,13 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let is = |name: &str| request.store.eq_ignore_ascii_case(name);
     let answer = match &request.query {
         Query::Mailbox(query) if is(MAILBOX) => {
-            return mailbox::answer(ask, query, &request.options).await;
+            return match mailbox::answer(ask, query, &request.options).await {
+                // [MS-ASCMD] 2.2.3.177.14: a temporary failure of the server; the phone tries again.
+                Err(Refusal::Busy) => {
+                    Ok(ask.plain(&whole(StoreAnswer::failure(store_status::SERVER_ERROR))).into())
+                }
+                answered => answered,
+            };
         }
         Query::Text(text) if is(GAL) => people(ask, text, &request.options).await?,
         Query::TooComplex(_) => StoreAnswer::failure(store_status::TOO_COMPLEX),

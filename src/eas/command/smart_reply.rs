@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 use super::mail;
 use crate::audit::{self, Event};
 use crate::database::Tx;
+use crate::eas::convert::Unshapable;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::status::Refusal;
@@ -148,25 +149,34 @@ impl Smart<'_> {
         if self.replace_mime {
             return Ok(self.mime.to_vec());
         }
-        let (_, raw) = match ask.desk.engine.store.read(folder.id, item.item).await {
-            Err(MailboxError::NoSuchItem) => return Err(missing(ask, folder, item.item).await),
-            read => read?,
+        let failed = Refusal::Status(common::MESSAGE_REPLY_FAILED);
+        let (shaper, store) = (&ask.desk.shaper, &*ask.desk.engine.store);
+        let leave = shaper.leave(u64::from(item.size)).await;
+        let raw = match shaper.read(&leave, store, folder.id, item).await {
+            Err(Unshapable::Gone | Unshapable::Replaced) => {
+                return Err(missing(ask, folder, item.item).await);
+            }
+            Err(Unshapable::Unreadable(_)) => return Err(failed),
+            Err(Unshapable::Mailbox(error)) => return Err(error.into()),
+            Ok(raw) => raw,
         };
         let (verb, mime) = (self.verb, self.mime.to_vec());
-        let merging = ask.desk.shaper.work(raw, move |raw| {
+        let merging = shaper.work(raw, move |raw| {
             let original = Message::parse(raw)?;
             Ok(match verb {
                 Verb::Reply => smart_reply(&mime, &original),
                 Verb::Forward => smart_forward(&mime, &original),
             })
         });
-        let failed = Refusal::Status(common::MESSAGE_REPLY_FAILED);
         let Ok(merged) = merging.await else { return Err(failed) };
-        merged.map_err(|why| match why {
+        let merged = merged.map_err(|why| match why {
             Unsendable::NotMime => Refusal::Status(common::INVALID_MIME),
             Unsendable::TooLarge(_) => Refusal::Status(common::ATTACHMENT_IS_TOO_LARGE),
             _ => failed,
-        })
+        })?;
+        // Until it is sent it is held like an answer.
+        ask.hold(merged.len())?;
+        Ok(merged)
     }
 
     /// That the device acted on the message is on the books before the mail can leave.

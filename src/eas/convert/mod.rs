@@ -24,7 +24,7 @@ use crate::ids::{CollectionNumber, ItemNumber, ServerId};
 pub use change::state_change;
 pub use draft::{Drafted, draft, drafted_answer};
 pub use email::state_of;
-pub use shaper::{Shaper, Unshapable};
+pub use shaper::{Leave, Shaper, Unshapable};
 
 /// What a phone wants of mail, in Sync, ItemOperations or Search.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Looking for mail, as Search and Find do it: in which folders, and which mails.
 //!
-//! Mail that an open order covers is not there. A look goes through the newest [`SCANNED_MAX`] mails of the folders it is asked about.
+//! Mail that an open order covers is not there. A look goes through the newest [`SCANNED_MAX`] mails of the folders it is asked about, for a
+//! limited time, and only so many look at a time: of one user, and all together.
 
 mod kql;
 mod people;
@@ -9,9 +10,11 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::database::Tx;
+use crate::eas::budget::Share;
+use crate::eas::convert::Unshapable;
 use crate::eas::dispatch::Ask;
 use crate::eas::status::Refusal;
-use crate::ids::CollectionNumber;
+use crate::ids::{CollectionNumber, UserId};
 use crate::ledger::Exposure;
 use crate::mailbox::{Floor, Folder, FolderKind, Item, MailboxError};
 use crate::message::{Message, conversation_id};
@@ -84,12 +87,54 @@ impl Wanted {
     }
 }
 
-/// Mails that match, newest first, at most so many.
-pub(in crate::eas) async fn matching(
+/// Leave to look, for a limited time.
+pub(in crate::eas) struct Look {
+    _at_work: Share<UserId>,
+    until: Timestamp,
+}
+
+impl Look {
+    /// Begins; [`Refusal::Busy`] where too many look already.
+    pub(in crate::eas) fn begin(ask: &Ask) -> Result<Look, Refusal> {
+        let at_work = ask.desk.searches.one(ask.user.id).ok_or(Refusal::Busy)?;
+        let until = ask.desk.engine.clock.now().after(ask.desk.limits.search_time_max);
+        Ok(Look { _at_work: at_work, until })
+    }
+
+    /// Whether the time is over.
+    pub(in crate::eas) fn is_over(&self, ask: &Ask) -> bool {
+        ask.desk.engine.clock.now() > self.until
+    }
+
+    /// Mails that match, newest first, at most so many; `None` when the time is over.
+    pub(in crate::eas) async fn matching(
+        &self,
+        ask: &Ask,
+        folders: &[Folder],
+        wanted: &Arc<Wanted>,
+        count_max: usize,
+    ) -> Result<Option<Vec<(Folder, Item)>>, Refusal> {
+        let mut found = Vec::new();
+        for (folder, item) in candidates(ask, folders, wanted).await? {
+            if self.is_over(ask) {
+                return Ok(None);
+            }
+            if is_wanted(ask, &folder, &item, wanted).await? {
+                found.push((folder, item));
+            }
+            if found.len() >= count_max {
+                break;
+            }
+        }
+        Ok(Some(found))
+    }
+}
+
+/// What is looked at, newest first.
+async fn candidates(
     ask: &Ask,
     folders: &[Folder],
-    wanted: &Arc<Wanted>,
-    count_max: usize,
+    wanted: &Wanted,
 ) -> Result<Vec<(Folder, Item)>, Refusal> {
     let store = &ask.desk.engine.store;
     let down_to = wanted.after.unwrap_or(Timestamp(i64::MIN));
@@ -105,25 +150,26 @@ pub(in crate::eas) async fn matching(
         candidates.sort_by_key(|(_, item)| std::cmp::Reverse((item.received, item.item)));
         candidates.truncate(SCANNED_MAX);
     }
-    let mut found = Vec::new();
-    for (folder, item) in without_fenced(ask, candidates).await? {
-        let raw = match store.read(folder.id, item.item).await {
-            Ok((read, raw)) if read.identity == item.identity => raw,
-            Ok(_) | Err(MailboxError::NoSuchItem | MailboxError::NoSuchFolder) => continue,
-            Err(MailboxError::Unreadable(_) | MailboxError::TooLarge) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let (wanted, seen) = (Arc::clone(wanted), item.clone());
-        let look =
-            ask.desk.shaper.work(raw, move |raw| Ok(wanted.is(&Message::parse(raw)?, &seen)));
-        if look.await.is_ok_and(|is_wanted| is_wanted) {
-            found.push((folder, item));
-        }
-        if found.len() >= count_max {
-            break;
-        }
-    }
-    Ok(found)
+    without_fenced(ask, candidates).await
+}
+
+/// Reads a mail and says whether it matches; one that is gone or cannot be read does not.
+async fn is_wanted(
+    ask: &Ask,
+    folder: &Folder,
+    item: &Item,
+    wanted: &Arc<Wanted>,
+) -> Result<bool, Refusal> {
+    let (shaper, store) = (&ask.desk.shaper, &*ask.desk.engine.store);
+    let leave = shaper.leave(u64::from(item.size)).await;
+    let raw = match shaper.read(&leave, store, folder.id, item).await {
+        Err(Unshapable::Mailbox(error)) => return Err(error.into()),
+        Err(_) => return Ok(false),
+        Ok(raw) => raw,
+    };
+    let (wanted, seen) = (Arc::clone(wanted), item.clone());
+    let look = shaper.work(raw, move |raw| Ok(wanted.is(&Message::parse(raw)?, &seen)));
+    Ok(look.await.is_ok_and(|is_wanted| is_wanted))
 }
 
 /// Those that no open order covers.

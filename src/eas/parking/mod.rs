@@ -35,7 +35,7 @@ use self::caller::Caller;
 use self::line::Line;
 use self::request::{Arrived, Read, Verdict};
 use self::sealed::Sealed;
-use self::seats::{Seat, Seats};
+use self::seats::{Bodies, Room, Seat, Seats};
 use super::endpoint::{
     Answer, BoxFuture, ConnectionId, Handler, Incoming, Limits, Outcome, Settings, Stopping,
     Waiting,
@@ -64,7 +64,8 @@ pub(super) struct House {
     seats: Seats,
     told: watch::Receiver<Option<Stopping>>,
     connections: AtomicU64,
-    handlers: Semaphore,
+    handlers: Arc<Semaphore>,
+    bodies: Bodies,
 }
 
 impl House {
@@ -80,7 +81,8 @@ impl House {
             Seats::new(Arc::clone(&gauge), limits.connections_max, limits.connections_per_ip_max);
         House {
             connections: AtomicU64::new(1),
-            handlers: Semaphore::new(limits.requests_max),
+            handlers: Arc::new(Semaphore::new(limits.requests_max)),
+            bodies: Bodies::new(&gauge, limits.bodies_bytes_max),
             handler,
             limits,
             proxies: trusted_proxies,
@@ -268,27 +270,39 @@ async fn turn(line: Line, caller: Caller, house: &Arc<House>) -> Next {
     };
     let Arrived { verdict, manner, room } = arrived;
     let answer = match verdict {
-        Verdict::Take(incoming) => match handle(incoming, house).await {
+        Verdict::Take(incoming) => match handle(incoming, room, house).await {
             Outcome::Answer(answer) => answer,
             Outcome::Wait(waiting) => {
                 return Next::Park(Parked { line, waiting, manner });
             }
         },
         Verdict::TooLarge(incoming) => {
+            drop(room);
             let worded = timeout(house.limits.handle, house.handler.too_large(incoming)).await;
             worded.unwrap_or_else(|_| come_again())
         }
-        Verdict::Refuse(answer) => answer,
+        Verdict::Refuse(answer) => {
+            drop(room);
+            answer
+        }
     };
-    drop(room);
     reply(line, answer, manner, house).await.map_or(Next::Over, Next::Idle)
 }
 
 /// Runs the handler in a task of its own: it outlives the connection, and a panic in it is one failed answer. When thousands of
-/// phones are woken at once they are served some at a time: they are not served later for it, and need less memory.
-async fn handle(incoming: Incoming, house: &House) -> Outcome {
-    let _turn = house.handlers.acquire().await;
-    let work = tokio::spawn(house.handler.handle(incoming));
+/// phones are woken at once they are served some at a time: they are not served later for it, and need less memory. Work that
+/// goes on after its answer was given up keeps its turn, and its body the room it takes.
+async fn handle(incoming: Incoming, room: Room, house: &House) -> Outcome {
+    let asking = Arc::clone(&house.handlers).acquire_owned();
+    let Ok(turn) = timeout(house.limits.turn, asking).await else {
+        tracing::warn!("a request's turn did not come in time; the phone is told to come again");
+        return Outcome::Answer(come_again());
+    };
+    let handling = house.handler.handle(incoming);
+    let work = tokio::spawn(async move {
+        let _held = (turn, room);
+        handling.await
+    });
     match timeout(house.limits.handle, work).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => {

@@ -114,7 +114,7 @@ fn parser() -> http1::Builder {
 
 async fn arrive(request: Request<Arriving>, caller: Caller, house: &House) -> Arrived {
     let (parts, mut body) = request.into_parts();
-    let mut room = Room::new(&house.gauge, house.limits.bodies_bytes_max);
+    let mut room = house.bodies.room();
     let (old, stays) = (parts.version == Version::HTTP_10, keeps_alive(&parts));
     let verdict = match incoming(parts, caller, house) {
         Ok(incoming) => take_in(incoming, &mut body, house, &mut room).await,
@@ -197,10 +197,12 @@ async fn collect(
     let mut expected = declared;
     loop {
         if expected > FREE_BYTES_MAX && !std::mem::replace(&mut asked, true) {
-            let asking = timeout(house.limits.handle, house.handler.refuses(incoming)).await;
-            if let Some(answer) = asking.unwrap_or_else(|_| Some(come_again())) {
-                return Err(Unfit::Unwelcome(answer));
-            }
+            let asking = timeout(house.limits.handle, house.handler.admits(incoming)).await;
+            let pass = asking.unwrap_or_else(|_| Err(come_again())).map_err(Unfit::Unwelcome)?;
+            // Nothing more is read before there is room for all of it; a chunked body may become as large as any.
+            let whole = if declared > 0 { declared } else { bytes_max };
+            let reserving = timeout(house.limits.turn, house.bodies.reserve(whole)).await;
+            room.hold(pass, reserving.map_err(|_| Unfit::NoRoom)?);
             pace = Pace::new(&house.limits);
         }
         let frame = match timeout_at(pace.due, body.frame()).await {

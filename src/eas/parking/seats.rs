@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::eas::endpoint::Pass;
 
 /// What the listener holds at the moment, and what it has refused since it began.
 #[derive(Debug, Default)]
@@ -89,16 +92,46 @@ impl Drop for Counted {
     }
 }
 
+/// The memory for request bodies. Large ones share a part of it, so that the small ones, which is nearly all, always find room.
+pub(super) struct Bodies {
+    gauge: Arc<Gauge>,
+    bytes_max: usize,
+    large: Arc<Semaphore>,
+    units: usize,
+}
+
+impl Bodies {
+    pub(super) fn new(gauge: &Arc<Gauge>, bytes_max: usize) -> Bodies {
+        let units = (bytes_max / 4 * 3 / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
+        let large = Arc::new(Semaphore::new(units));
+        Bodies { gauge: Arc::clone(gauge), bytes_max, large, units }
+    }
+
+    /// The share of one request, empty yet.
+    pub(super) fn room(&self) -> Room {
+        let (gauge, bytes_max) = (Arc::clone(&self.gauge), self.bytes_max);
+        Room { gauge, bytes: 0, bytes_max, large: None }
+    }
+
+    /// Waits in line until a large body may be read; nobody asks for more than there is.
+    pub(super) async fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).clamp(1, self.units));
+        Arc::clone(&self.large).acquire_many_owned(units.unwrap_or(u32::MAX)).await.ok()
+    }
+}
+
 /// The share of one request in the memory for bodies.
 pub(super) struct Room {
     gauge: Arc<Gauge>,
     bytes: usize,
     bytes_max: usize,
+    large: Option<(Pass, Option<OwnedSemaphorePermit>)>,
 }
 
 impl Room {
-    pub(super) fn new(gauge: &Arc<Gauge>, bytes_max: usize) -> Room {
-        Room { gauge: Arc::clone(gauge), bytes: 0, bytes_max }
+    /// Keeps what a large body was let in with.
+    pub(super) fn hold(&mut self, pass: Pass, reserved: Option<OwnedSemaphorePermit>) {
+        self.large = Some((pass, reserved));
     }
 
     /// Takes `bytes` more; `false` when the memory for bodies is used up.
@@ -114,6 +147,9 @@ impl Drop for Room {
         self.gauge.body_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
+
+/// What the memory for large bodies is counted in.
+const UNIT_BYTES: usize = 64 * 1024;
 
 /// Connections by address; an address without any has no entry.
 type Counts = Arc<Mutex<HashMap<IpAddr, usize>>>;
@@ -215,9 +251,10 @@ mod tests {
     #[test]
     fn room_for_bodies_runs_out_and_comes_back() {
         let gauge = Arc::new(Gauge::default());
-        let mut one = Room::new(&gauge, 100);
+        let bodies = Bodies::new(&gauge, 100);
+        let mut one = bodies.room();
         assert!(one.grow(60));
-        let mut other = Room::new(&gauge, 100);
+        let mut other = bodies.room();
         assert!(!other.grow(60));
         drop(other);
         assert!(one.grow(40));

@@ -38,7 +38,7 @@ use crate::sync::Engine;
 pub(super) const V: ProtocolVersion = ProtocolVersion::V16_1;
 pub(super) const INBOX: &str = "1";
 
-/// A gateway with one user, ann, and her phone.
+/// A gateway with one user of whom the tests tell, ann, and her phone; ben lives here too.
 pub(super) struct House {
     pub(super) gateway: Gateway,
     pub(super) engine: Engine,
@@ -75,6 +75,14 @@ impl House {
     }
 
     pub(super) async fn with(limits: GatewayLimits) -> House {
+        House::over(limits, |store, _| Arc::new(store)).await
+    }
+
+    /// A house whose gateway sees its store through another.
+    pub(super) async fn over(
+        limits: GatewayLimits,
+        seen_through: impl FnOnce(Embedded, Clock) -> Arc<dyn Mailbox>,
+    ) -> House {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp(1_795_500_000_000));
         let database = Database::open(dir.path(), Options::quick(&clock)).unwrap();
@@ -85,7 +93,9 @@ impl House {
             password: Secret::new("correct horse".into()),
             ..NewUser::default()
         };
+        let ben = NewUser { name: "ben".into(), address: "ben@a.example".into(), ..ann.clone() };
         directory.add_user(ann).await.unwrap();
+        directory.add_user(ben).await.unwrap();
         let bells = Bells::new();
         let ringing = bells.clone();
         let on_event = Arc::new(move |event: FolderEvent| ring(&ringing, event));
@@ -96,7 +106,7 @@ impl House {
         let mailbox = store.mailbox_of(UserId(1)).await.unwrap();
         let engine = Engine {
             database: database.clone(),
-            store: Arc::new(store.clone()),
+            store: seen_through(store.clone(), clock.clone()),
             books: Books::new(&[7; 32], vec![1]),
             board: board.clone(),
             clock: clock.clone(),
@@ -170,6 +180,23 @@ impl House {
             secure: true,
             connection: self.connection,
         }
+    }
+
+    /// A request of Ben, from his phone.
+    pub(super) fn of_ben(&self, command: CommandName, body: Vec<u8>) -> Incoming {
+        let mut request = self.incoming(command, "16.1", body);
+        let basic = base64::engine::general_purpose::STANDARD.encode("ben:correct horse");
+        request.headers.insert(AUTHORIZATION, format!("Basic {basic}").parse().unwrap());
+        Incoming { query: Query::new(command, "phone2", "Test").encode_plain(), ..request }
+    }
+
+    /// A mail with these header lines and body arrives for Ben.
+    pub(super) async fn raw_for_ben(&self, raw: &str) -> ItemNumber {
+        let mailbox = self.store.mailbox_of(UserId(2)).await.unwrap();
+        let folders = self.store.folders(mailbox).await.unwrap();
+        let inbox = folders.iter().find(|folder| folder.number.to_string() == INBOX).unwrap().id;
+        let arrival = Arrival { received: self.clock.now(), ..Arrival::default() };
+        self.store.append(inbox, Bytes::from(raw.replace('\n', "\r\n")), arrival).await.unwrap()
     }
 
     /// Sends a request; a wait is an error.

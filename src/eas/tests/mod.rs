@@ -1,5 +1,6 @@
 //! The commands, told as what a phone sends and sees.
 
+mod bounded;
 mod find;
 mod folders;
 mod house;
@@ -9,6 +10,7 @@ mod operations;
 mod ping;
 mod provision;
 mod recipients;
+mod scales;
 mod send;
 mod session;
 mod settings;

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::eas::convert::{ItemOptions, Unshapable};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
-use crate::eas::look::{self, Terms, Wanted};
+use crate::eas::look::{self, Look, Terms, Wanted};
 use crate::eas::status::Refusal;
 use crate::ids::ServerId;
 use crate::ledger::Exposure;
@@ -38,11 +38,15 @@ pub(super) async fn answer(
     let Some(folders) = look::folders(ask, &named, options.deep_traversal).await? else {
         return failed(status::FOLDER_SYNC_REQUIRED);
     };
+    let look = Look::begin(ask)?;
     for _ in 0..TRIES {
+        ask.hold_nothing();
         let found = match wants_mail(query) {
-            true => look::matching(ask, &folders, &wanted, RESULTS_MAX as usize).await?,
-            false => Vec::new(),
+            true => look.matching(ask, &folders, &wanted, RESULTS_MAX as usize).await?,
+            false => Some(Vec::new()),
         };
+        // [MS-ASCMD] 2.2.3.177.14: TimedOut, and nothing of what was found so far.
+        let Some(found) = found else { return failed(status::TIMED_OUT) };
         let (store, contents) = shown(ask, &found, asked, options).await?;
         if contents.is_empty() {
             return Ok(ask.plain(&super::whole(store)).into());
@@ -87,16 +91,23 @@ async fn shown(
     let count = (asked.last - asked.first) as usize + 1;
     for (folder, item) in found.iter().skip(asked.first as usize).take(count) {
         let desk = &ask.desk;
-        let (email, exposure) =
-            match desk.shaper.shape(&*desk.engine.store, folder, item, &wishes).await {
-                Ok(shaped) => shaped,
-                Err(Unshapable::Mailbox(error)) => return Err(error.into()),
-                Err(_) => continue,
-            };
-        let body = email.body.as_ref().and_then(|body| body.data.as_ref());
-        octets += body.map_or(0, |data| data.as_bytes().len()) + ENVELOPE_OCTETS;
+        let (shaper, store) = (&desk.shaper, &*desk.engine.store);
+        let leave = shaper.leave(u64::from(item.size)).await;
+        let (email, exposure) = match shaper.shape(&leave, store, folder, item, &wishes).await {
+            Ok(shaped) => shaped,
+            Err(Unshapable::Mailbox(error)) => return Err(error.into()),
+            Err(_) => continue,
+        };
+        let parts = email.body_parts.iter().filter_map(|part| part.data.as_ref());
+        let bodies = email.body.iter().filter_map(|body| body.data.as_ref()).chain(parts);
+        let more = bodies.map(|data| data.as_bytes().len()).sum::<usize>() + ENVELOPE_OCTETS;
+        octets += more;
         if octets > desk.limits.answer_bytes_max && !hits.is_empty() {
             break;
+        }
+        match ask.hold(more) {
+            Err(Refusal::Busy) if !hits.is_empty() => break,
+            held => held?,
         }
         let id = ServerId { collection: folder.number, item: item.item }.to_string();
         hits.push(Hit {

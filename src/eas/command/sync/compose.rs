@@ -2,6 +2,9 @@
 //!
 //! What a recall asks for is planned before anything else of any collection, so that no window starves it. An item that cannot
 //! be shown is left out, alone, and the log says so.
+//!
+//! What is read for an answer is bounded by the shaper's leave, one at a time; what the answer holds is counted before that leave
+//! goes, and kept counted until the answer has left. An answer that finds no more room ends there, and the rest comes with the next.
 
 use activesync::Document;
 use activesync::command::sync::{CollectionAnswer, Reply, ReplyTo, Response, ServerCommand};
@@ -16,7 +19,7 @@ use super::request::Wanted;
 use super::upload::Answered;
 use super::{Lane, Opening, wire_id};
 use crate::eas::command::wire_key;
-use crate::eas::convert::{self, ItemOptions, Unshapable};
+use crate::eas::convert::{self, ItemOptions, Leave, Unshapable};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, BoxFuture};
 use crate::eas::status::Refusal;
@@ -41,6 +44,16 @@ enum Shape {
     Unshapable,
 }
 
+/// How far a run of additions came.
+enum Ran {
+    /// To its end.
+    Whole,
+    /// The answer is full before its item of this number.
+    Short(usize),
+    /// The store changed under the plan.
+    Changed,
+}
+
 /// The answer being made.
 struct Draft<'a> {
     ask: &'a Ask,
@@ -56,6 +69,7 @@ pub(super) async fn compose(
     wanted: &Wanted,
     opening: &mut Opening,
 ) -> Result<Composed, Refusal> {
+    ask.hold_nothing();
     plan(ask, wanted, opening).await?;
     let mut draft =
         Draft { ask, octets: 0, contents: Vec::new(), collections: opening.failed.clone() };
@@ -147,11 +161,12 @@ impl Draft<'_> {
                 self.note(turn, &item, Exposure::NEVER);
                 continue;
             }
-            match shape(self.ask, &lane.folder, &item, &whole).await? {
+            let leave = self.ask.desk.shaper.leave(u64::from(item.size)).await;
+            match shape(self.ask, &leave, &lane.folder, &item, &whole).await? {
                 None => return Ok(None),
                 Some(Shape::Unshapable) => turn.isolate(item.item),
                 Some(Shape::Item(email, exposure)) => {
-                    self.octets += octets(&email);
+                    self.hold(&email)?;
                     self.note(turn, &item, exposure);
                     let server_id = id(turn, item.item);
                     commands.push(ServerCommand::Change {
@@ -164,38 +179,77 @@ impl Draft<'_> {
         }
         let adds = turn.plan().adds.clone();
         let before = turn.plan().len() - adds.len();
-        let shaping = adds.iter().map(|item| -> BoxFuture<'_, _> {
-            Box::pin(shape(self.ask, &lane.folder, item, &lane.options))
-        });
-        let mut shaped = stream::iter(shaping.collect::<Vec<_>>()).buffered(SHAPED_AT_ONCE);
-        for (at, item) in adds.iter().enumerate() {
-            if self.octets >= self.ask.desk.limits.answer_bytes_max && at > 0 {
-                self.ask.desk.engine.plan(turn, before + at).await?;
-                let same = turn
-                    .plan()
-                    .adds
-                    .iter()
-                    .map(|add| add.item)
-                    .eq(adds[..at].iter().map(|add| add.item));
-                return Ok(same.then_some(commands));
-            }
-            let Some(next) = shaped.next().await else { break };
-            match next? {
-                None => return Ok(None),
-                Some(Shape::Unshapable) => turn.isolate(item.item),
-                Some(Shape::Item(email, exposure)) => {
-                    self.octets += octets(&email);
-                    self.note(turn, item, exposure);
-                    let server_id = id(turn, item.item);
-                    commands.push(ServerCommand::Add {
-                        server_id,
-                        class: None,
-                        data: ItemData::Email(email),
-                    });
+        let run_max = RUN_OCTETS_MAX.min(self.ask.desk.limits.conversion_bytes_max);
+        let mut at = 0;
+        while at < adds.len() {
+            let run = run_of(&adds[at..], run_max);
+            match self.add(lane, turn, run, at == 0, &mut commands).await? {
+                Ran::Whole => at += run.len(),
+                Ran::Changed => return Ok(None),
+                Ran::Short(taken) => {
+                    at += taken;
+                    self.ask.desk.engine.plan(turn, before + at).await?;
+                    let same = turn
+                        .plan()
+                        .adds
+                        .iter()
+                        .map(|add| add.item)
+                        .eq(adds[..at].iter().map(|add| add.item));
+                    return Ok(same.then_some(commands));
                 }
             }
         }
         Ok(Some(commands))
+    }
+
+    /// Adds a run of items, read under one leave; the first item of an answer is in it however large it is.
+    async fn add(
+        &mut self,
+        lane: &Lane,
+        turn: &mut Turn,
+        run: &[Item],
+        begins: bool,
+        commands: &mut Vec<ServerCommand>,
+    ) -> Result<Ran, Refusal> {
+        let ask = self.ask;
+        if self.octets >= ask.desk.limits.answer_bytes_max && !begins {
+            return Ok(Ran::Short(0));
+        }
+        let leave = ask.desk.shaper.leave(octets_of(run)).await;
+        let shaping = run.iter().map(|item| -> BoxFuture<'_, _> {
+            Box::pin(shape(ask, &leave, &lane.folder, item, &lane.options))
+        });
+        let mut shaped = stream::iter(shaping.collect::<Vec<_>>()).buffered(SHAPED_AT_ONCE);
+        for (at, item) in run.iter().enumerate() {
+            let may_end = at > 0 || !begins;
+            if self.octets >= ask.desk.limits.answer_bytes_max && may_end {
+                return Ok(Ran::Short(at));
+            }
+            let Some(next) = shaped.next().await else { break };
+            match next? {
+                None => return Ok(Ran::Changed),
+                Some(Shape::Unshapable) => turn.isolate(item.item),
+                Some(Shape::Item(email, exposure)) => {
+                    match self.hold(&email) {
+                        Err(Refusal::Busy) if may_end => return Ok(Ran::Short(at)),
+                        held => held?,
+                    }
+                    self.note(turn, item, exposure);
+                    let server_id = id(turn, item.item);
+                    let data = ItemData::Email(email);
+                    commands.push(ServerCommand::Add { server_id, class: None, data });
+                }
+            }
+        }
+        Ok(Ran::Whole)
+    }
+
+    /// Counts an item as part of the answer.
+    fn hold(&mut self, email: &Email) -> Result<(), Refusal> {
+        let octets = octets(email);
+        self.ask.hold(octets)?;
+        self.octets += octets;
+        Ok(())
     }
 
     /// An item the phone wants whole ([MS-ASCMD] 2.2.3.63.1); a recalled one is not there.
@@ -216,9 +270,10 @@ impl Draft<'_> {
         let Some(item) = items.first() else { return Ok(failed(status::OBJECT_NOT_FOUND)) };
         let options = ItemOptions { whole: true, ..untruncated(&lane.options) };
         let desk = &self.ask.desk;
-        match desk.shaper.shape(&*engine.store, &lane.folder, item, &options).await {
+        let leave = desk.shaper.leave(u64::from(item.size)).await;
+        match desk.shaper.shape(&leave, &*engine.store, &lane.folder, item, &options).await {
             Ok((email, exposure)) => {
-                self.octets += octets(&email);
+                self.hold(&email)?;
                 self.note(turn, item, exposure);
                 let data = Some(ItemData::from(email));
                 Ok(Reply { data, ..failed(status::SUCCESS) })
@@ -247,6 +302,7 @@ impl Draft<'_> {
             return Ok(Composed::Answer(ask.plain(&response)));
         }
         let bytes = Bytes::from(response.encode(ask.version));
+        drop(response);
         let engine = &ask.desk.engine;
         let committed = engine.commit(&opening.turns, "Sync", ask.request, bytes, contents).await?;
         let Committed::Released(released) = committed else { return Ok(Composed::Again) };
@@ -263,11 +319,13 @@ impl Draft<'_> {
 /// Reads and shapes an item. `None` when it is not any more what the plan saw.
 async fn shape(
     ask: &Ask,
+    leave: &Leave,
     folder: &Folder,
     item: &Item,
     options: &ItemOptions,
 ) -> Result<Option<Shape>, Refusal> {
-    match ask.desk.shaper.shape(&*ask.desk.engine.store, folder, item, options).await {
+    let (shaper, store) = (&ask.desk.shaper, &*ask.desk.engine.store);
+    match shaper.shape(leave, store, folder, item, options).await {
         Ok((email, exposure)) => Ok(Some(Shape::Item(Box::new(email), exposure))),
         Err(Unshapable::Gone | Unshapable::Replaced) => Ok(None),
         Err(Unshapable::Unreadable(why)) => {
@@ -316,6 +374,23 @@ fn octets(email: &Email) -> usize {
         + ENVELOPE_OCTETS
 }
 
+/// The items that are read under one leave: the small ones among the next together, a large one by itself.
+fn run_of(items: &[Item], octets_max: usize) -> &[Item] {
+    let mut octets = 0usize;
+    let fits = |item: &&Item| {
+        octets = octets.saturating_add(item.size as usize);
+        octets <= octets_max
+    };
+    let count = items.iter().take_while(fits).count();
+    &items[..count.clamp(1, items.len())]
+}
+
+fn octets_of(items: &[Item]) -> u64 {
+    items.iter().map(|item| u64::from(item.size)).sum()
+}
+
+/// Octets of mails that are read under one leave, if they are several.
+const RUN_OCTETS_MAX: usize = 1024 * 1024;
 /// Items of one answer that are read and shaped at a time: the disk, the hashing and the shaping overlap.
 const SHAPED_AT_ONCE: usize = 8;
 /// What an envelope takes, about.

@@ -10,7 +10,7 @@ use activesync::types::ServerId as WireId;
 
 use super::{Lane, options};
 use crate::eas::command::mail;
-use crate::eas::convert;
+use crate::eas::convert::{self, Unshapable};
 use crate::eas::dispatch::Ask;
 use crate::eas::status::Refusal;
 use crate::ids::{FolderId, ItemNumber, ServerId};
@@ -128,18 +128,7 @@ impl Worker<'_> {
         if engine.names_recalled(mailbox, place, current.item).await? {
             return Ok(failed(status::OBJECT_NOT_FOUND));
         }
-        let (_, raw) = match engine.store.read(self.folder(), current.item).await {
-            Err(MailboxError::NoSuchItem) => return Ok(failed(status::OBJECT_NOT_FOUND)),
-            read => read?,
-        };
-        let Ok(message) = Message::parse(raw) else {
-            return Ok(failed(status::CONVERSION_ERROR));
-        };
-        let existing = Some((&message, current.flag.as_ref()));
-        let now = engine.clock.now();
-        let drafted = match convert::draft(email, existing, mail::sender(self.ask), now, || {
-            mail::new_message_id(self.ask)
-        }) {
+        let drafted = match self.edited(email, &current).await? {
             Ok(drafted) => drafted,
             Err(status) => return Ok(failed(status)),
         };
@@ -172,6 +161,37 @@ impl Worker<'_> {
                 })
             }
         })
+    }
+
+    /// The draft as it is after an edit.
+    async fn edited(
+        &self,
+        email: &Email,
+        current: &Item,
+    ) -> Result<Result<convert::Drafted, Status>, Refusal> {
+        let (shaper, engine) = (&self.ask.desk.shaper, &self.ask.desk.engine);
+        let leave = shaper.leave(u64::from(current.size)).await;
+        let raw = match shaper.read(&leave, &*engine.store, self.folder(), current).await {
+            Err(Unshapable::Gone) => return Ok(Err(status::OBJECT_NOT_FOUND)),
+            // Somebody else has edited it just now.
+            Err(Unshapable::Replaced) => return Ok(Err(status::CONFLICT)),
+            Err(Unshapable::Unreadable(_)) => return Ok(Err(status::CONVERSION_ERROR)),
+            Err(Unshapable::Mailbox(error)) => return Err(error.into()),
+            Ok(raw) => raw,
+        };
+        let Ok(message) = Message::parse(raw.octets().clone()) else {
+            return Ok(Err(status::CONVERSION_ERROR));
+        };
+        let existing = Some((&message, current.flag.as_ref()));
+        let now = engine.clock.now();
+        let drafted = convert::draft(email, existing, mail::sender(self.ask), now, || {
+            mail::new_message_id(self.ask)
+        });
+        if let Ok(drafted) = &drafted {
+            // Until it is stored or sent it is held like an answer.
+            self.ask.hold(drafted.raw.len())?;
+        }
+        Ok(drafted)
     }
 
     /// A new item: mail is only taken as a draft, from 16.0 on ([MS-ASEMAIL] 3.1.5.3).

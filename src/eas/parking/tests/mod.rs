@@ -25,8 +25,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::eas::endpoint::Draining;
 use crate::eas::tls::{Identity, self_signed, server_config};
 use crate::eas::{
-    Answer, BoxFuture, Endpoint, Handler, Incoming, Limits, Outcome, Plain, Settings, Stopping,
-    Waiting,
+    Answer, BoxFuture, Endpoint, Handler, Incoming, Limits, Outcome, Pass, Plain, Settings,
+    Stopping, Waiting,
 };
 
 /// A gateway of one listener; requests are answered as their query asks.
@@ -116,9 +116,15 @@ impl Waiting for Hang {
 }
 
 impl Handler for Arc<Desk> {
-    fn refuses<'a>(&'a self, request: &'a Incoming) -> BoxFuture<'a, Option<Answer>> {
+    fn admits<'a>(&'a self, request: &'a Incoming) -> BoxFuture<'a, Result<Pass, Answer>> {
         let refused = request.query == "stranger";
-        Box::pin(async move { refused.then(|| Answer::empty(StatusCode::UNAUTHORIZED)) })
+        let pass = Gone(self.events.clone(), false);
+        Box::pin(async move {
+            match refused {
+                true => Err(Answer::empty(StatusCode::UNAUTHORIZED)),
+                false => Ok(Box::new(pass) as Pass),
+            }
+        })
     }
     fn handle(&self, request: Incoming) -> BoxFuture<'static, Outcome> {
         let desk = Arc::clone(self);
@@ -133,6 +139,11 @@ impl Handler for Arc<Desk> {
                 }
                 "drain" => return Answer::draining(Box::new(Handed(desk.drain.clone()))).into(),
                 "panic" => panic!("asked for"),
+                "stuck" => {
+                    let (go, on) = oneshot::channel();
+                    let _ = desk.parked.send(go);
+                    on.await.expect("the test lets it go on")
+                }
                 "empty" => return Answer::empty(StatusCode::OK).into(),
                 "length" => request.body.len().to_string(),
                 _ => String::from_utf8_lossy(&request.body).into_owned(),

@@ -186,3 +186,73 @@ async fn connections_too_many_are_refused_clearly() {
     fourth.posts("", "in").await;
     assert_eq!(fourth.hears_body().await, "in");
 }
+
+#[tokio::test]
+async fn a_turn_that_does_not_come_is_told_so() {
+    let short = Duration::from_millis(60);
+    let mut gateway = Gateway::open(limits(|it| (it.requests_max, it.turn) = (1, short))).await;
+    let (mut first, mut second) = (gateway.phone().await, gateway.phone().await);
+    first.posts("stuck", "").await;
+    let go_on = gateway.parked.recv().await.unwrap();
+    second.posts("", "mine").await;
+    let (head, _) = second.hears().await;
+    assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after: 60\r\n"), "{head}");
+    go_on.send("at last".to_owned()).unwrap();
+    assert_eq!(first.hears_body().await, "at last");
+    second.posts("", "mine").await;
+    assert_eq!(second.hears_body().await, "mine");
+}
+
+#[tokio::test]
+async fn work_that_goes_on_without_its_phone_keeps_its_turn() {
+    let short = Duration::from_millis(60);
+    let mut gateway = Gateway::open(limits(|it| {
+        (it.requests_max, it.turn, it.handle) = (1, short, short);
+    }))
+    .await;
+    let mut phone = gateway.phone().await;
+    phone.posts("stuck", "").await;
+    let go_on = gateway.parked.recv().await.unwrap();
+    assert_eq!(phone.hears_status().await, 503);
+    phone.posts("", "more").await;
+    assert_eq!(phone.hears_status().await, 503);
+    assert_eq!(gateway.desk.handled.load(Ordering::SeqCst), 1);
+    go_on.send(String::new()).unwrap();
+    while gateway.desk.handled.load(Ordering::SeqCst) == 1 {
+        phone.posts("", "more").await;
+        phone.hears().await;
+    }
+}
+
+/// Large bodies take their part of the memory before they are read, and never all of it.
+#[tokio::test]
+async fn large_bodies_wait_for_room_and_leave_some_to_small_ones() {
+    let mut gateway = Gateway::open(limits(|it| {
+        (it.bodies_bytes_max, it.turn) = (512 * 1024, Duration::from_millis(60));
+    }))
+    .await;
+    let (large, small) = ("x".repeat(300_000), "x".repeat(60_000));
+    let mut first = gateway.phone().await;
+    let whole = post("length", "", &large);
+    first.says(&whole[..whole.len() - 1]).await;
+    while gateway.endpoint.gauge().body_bytes() < large.len() - 1 {
+        tokio::task::yield_now().await;
+    }
+    let chunked = "POST /Microsoft-Server-ActiveSync?length HTTP/1.1\r\n\
+        Transfer-Encoding: chunked\r\n\r\n186a0\r\n";
+    for second in [post("length", "", &large), [chunked, &"x".repeat(100_000)].concat()] {
+        let mut phone = gateway.phone().await;
+        phone.says(second).await;
+        let (head, _) = phone.hears().await;
+        assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after"), "{head}");
+        assert_eq!(gateway.events.recv().await, Some("gone"), "its pass is given back");
+    }
+    let mut phone = gateway.phone().await;
+    phone.posts("length", &small).await;
+    assert_eq!(phone.hears_body().await, "60000");
+    first.says("x").await;
+    assert_eq!(first.hears_body().await, "300000");
+    assert_eq!(gateway.events.recv().await, Some("gone"));
+    phone.posts("length", &large).await;
+    assert_eq!(phone.hears_body().await, "300000");
+}
