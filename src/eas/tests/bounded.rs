@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use activesync::command::CommandName;
+use activesync::command::find::{
+    Criterion, MailboxCriterion, MailboxQuery as FindQuery, Request as Find,
+};
 use activesync::command::item_operations::{Fetch, FetchOptions, Operation, Request as Fetches};
 use activesync::command::search::{MailboxQuery, Query, Request as Search, Response as Found};
 use activesync::command::sync::Options as SyncOptions;
 use activesync::http::Query as Line;
 use activesync::item::body::{BodyPreference, BodyType};
 use activesync::status::search_store as status;
-use activesync::types::{CollectionId, ServerId};
+use activesync::types::{CollectionId, SearchId, ServerId};
 use activesync::{Document, command::item_operations};
 use futures_util::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -70,6 +73,12 @@ fn search(words: &str) -> Vec<u8> {
     let query = MailboxQuery { free_text: Some(words.to_owned()), ..MailboxQuery::default() };
     let query = Query::Mailbox(Box::new(query));
     Search { store: "Mailbox".to_owned(), query, options: Default::default() }.encode(V)
+}
+
+fn find(words: &str) -> Vec<u8> {
+    let query = FindQuery { free_text: Some(words.to_owned()), ..FindQuery::default() };
+    let criterion = Criterion::Mailbox(MailboxCriterion { query: Some(query), options: None });
+    Find { search_id: SearchId::new("one").unwrap(), criterion }.encode(V)
 }
 
 /// A request of one of Ann's devices.
@@ -265,6 +274,9 @@ async fn searches_of_one_user_are_few_and_the_next_is_told_to_try_again() {
     let mut searching: FuturesUnordered<_> = (0..=at_once).map(searching).collect();
     let refused = first(&mut searching).await;
     assert_eq!(store_status(refused), status::SERVER_ERROR);
+    // Find has no Status for it.
+    let find = from_device(&house, "f", CommandName::Find, find("salaries"));
+    assert!(is_told_to_come_again(&answered(&house, find).await));
     // What is no search is served meanwhile, and so is somebody else's search.
     assert_eq!(house.folder_sync("0").await.status.0, 1);
     let bens = answered(&house, house.of_ben(CommandName::Search, search("nothing"))).await;
