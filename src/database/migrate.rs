@@ -28,6 +28,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 11, name: "withheld", sql: include_str!("migrations/0011_withheld.sql") },
     Migration { number: 12, name: "fenced_in", sql: include_str!("migrations/0012_fenced_in.sql") },
     Migration { number: 13, name: "away", sql: include_str!("migrations/0013_away.sql") },
+    Migration {
+        number: 15,
+        name: "conversations",
+        sql: include_str!("migrations/0015_conversations.sql"),
+    },
 ];
 
 #[derive(Clone, Copy)]

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, watch};
 
 use super::away::{self, Arrived, Rules};
 use super::bounce::{self, Failure};
-use super::postman::{Origin, into_inbox};
+use super::postman::{Origin, Parcel, put_in};
 use super::{Offer, Postman, Relay, tables};
 use crate::clock::{Clock, Timestamp};
 use crate::database::{BodyHash, Error, Tx};
@@ -328,16 +328,17 @@ impl Outbox {
         let addressed = self.0.postman.addressed(&recipient, raw, &origin, now);
         let identity = Identity::of_raw(raw);
         let (arrived, rules) = (Arrived::of(raw, &mail.sender), self.0.postman.rules().clone());
+        let mut parcel = Parcel::of(raw, identity.clone());
         let (id, to) = (mail.id, recipient.clone());
+        // Two addresses of one user are one Inbox.
+        parcel.once = Some(format!("outbox:{id}:{user}"));
         let job = move |tx: &Tx<'_>, store: &Embedded, body| {
             if directory::user(tx, user)?.is_none_or(|user| user.disabled) {
                 return Ok(false);
             }
             let done = params![id, &to, "delivered", None::<&str>, 0, now];
             if tx.execute(tables::SET_RECIPIENT, done)? > 0 {
-                // Two addresses of one user are one Inbox.
-                let once = Some(format!("outbox:{id}:{user}"));
-                into_inbox(tx, store, user, body, &identity, once, now)?;
+                put_in(tx, store, user, body, &parcel, now)?;
                 away::owe(tx, &rules, user, &arrived, &identity, now)?;
             }
             failpoint!("outbox.local_before_commit");
@@ -420,12 +421,11 @@ impl Outbox {
         let next = if is_more { now } else { now.after(self.wait(mail.attempts)) };
         let note = self.note(&mail, &failures, raw, now).await;
         let settlement = Arc::new(Settlement { mail, outcomes, next, is_more, now });
-        if let Some((kept, identity, once)) = note {
+        if let Some((kept, parcel)) = note {
             let what = Arc::clone(&settlement);
             let with_note = move |tx: &Tx<'_>, store: &Embedded, body| {
                 what.record(tx, store)?;
-                let once = Some(once.clone());
-                into_inbox(tx, store, what.mail.user, body, &identity, once, now).map(drop)
+                put_in(tx, store, what.mail.user, body, &parcel, now).map(drop)
             };
             match self.store().write_with(kept, with_note).await {
                 // What the relay took must be on record whether there is room for the note or not.
@@ -447,7 +447,7 @@ impl Outbox {
         failures: &[Failure],
         raw: &[u8],
         now: Timestamp,
-    ) -> Option<(Kept, Identity, String)> {
+    ) -> Option<(Kept, Parcel)> {
         if failures.is_empty() || mail.sender.is_empty() {
             return None;
         }
@@ -456,7 +456,7 @@ impl Outbox {
         let note = bounce::note(hostname, &mail.sender, failures, raw, &token, now);
         let identity = Identity::of_raw(&note);
         match self.store().keep(note.into()).await {
-            Ok(kept) => Some((kept, identity, token)),
+            Ok(kept) => Some((kept, Parcel { identity, conversation: None, once: Some(token) })),
             Err(error) => {
                 tracing::warn!(%error, "a sender cannot be told of a failure");
                 None

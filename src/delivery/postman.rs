@@ -16,7 +16,7 @@ use crate::failpoint;
 use crate::ids::{ItemNumber, UserId};
 use crate::mailbox::embedded::{Body, Embedded, in_tx};
 use crate::mailbox::{Arrival, FolderKind, MailboxError};
-use crate::message::Identity;
+use crate::message::{Identity, conversation_of_raw};
 
 /// Delivers into the Inboxes of the embedded store. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -86,9 +86,10 @@ impl Postman {
         let now = self.clock().now();
         let kept = self.store.keep(self.addressed(recipient, raw, origin, now)).await?;
         let (user, rules) = (user.id, self.rules.clone());
-        let arrived = Arrived::of(raw, &origin.sender);
+        let (arrived, parcel) =
+            (Arrived::of(raw, &origin.sender), Parcel::of(raw, identity.clone()));
         let item = self.store.write_with(kept, move |tx, store, body| {
-            let item = into_inbox(tx, store, user, body, &identity, None, now)?;
+            let item = put_in(tx, store, user, body, &parcel, now)?;
             away::owe(tx, &rules, user, &arrived, &identity, now)?;
             Ok(item)
         });
@@ -121,20 +122,39 @@ impl Postman {
     }
 }
 
-/// Appends to a user's Inbox, inside a transaction.
-pub(super) fn into_inbox(
+/// What has to be known of a mail to put it into its folder.
+pub(super) struct Parcel {
+    /// Which message it is.
+    pub(super) identity: Identity,
+    /// The conversation it is of, where that says where it goes.
+    pub(super) conversation: Option<[u8; 16]>,
+    /// A token: the same again is the same mail.
+    pub(super) once: Option<String>,
+}
+
+impl Parcel {
+    /// A mail that goes where its conversation goes.
+    pub(super) fn of(raw: &[u8], identity: Identity) -> Parcel {
+        Parcel { identity, conversation: conversation_of_raw(raw), once: None }
+    }
+}
+
+/// Appends to a user's Inbox, or to the folder the mail's conversation is always moved to, inside a transaction.
+pub(super) fn put_in(
     tx: &Tx<'_>,
     store: &Embedded,
     user: UserId,
     body: Body,
-    identity: &Identity,
-    once: Option<String>,
+    parcel: &Parcel,
     now: Timestamp,
 ) -> Result<ItemNumber, MailboxError> {
     let mailbox = in_tx::mailbox_of(tx, user)?;
-    let inbox = in_tx::standard_folder(tx, mailbox, FolderKind::Inbox)?;
-    let arrival = Arrival { received: now, once, ..Arrival::default() };
-    in_tx::append(tx, store, inbox.id, body, identity, &arrival, now)
+    let folder = match &parcel.conversation {
+        Some(conversation) => in_tx::folder_for(tx, mailbox, conversation)?,
+        None => in_tx::standard_folder(tx, mailbox, FolderKind::Inbox)?,
+    };
+    let arrival = Arrival { received: now, once: parcel.once.clone(), ..Arrival::default() };
+    in_tx::append(tx, store, folder.id, body, &parcel.identity, &arrival, now)
 }
 
 /// `Tue, 24 Nov 2026 08:00:00 +0000`

@@ -70,6 +70,17 @@ pub trait Mailbox: Send + Sync + 'static {
     /// Removes everything in a folder for good, with the folders in it where asked.
     fn empty(&self, folder: FolderId, subfolders: bool) -> Later<'_, ()>;
 
+    /// From now on mail of a conversation goes to that folder when it arrives, or to the Inbox as before.
+    fn file_conversation(
+        &self,
+        mailbox: MailboxId,
+        conversation: &[u8],
+        to: FolderId,
+    ) -> Later<'_, ()> {
+        let _ = (mailbox, conversation, to);
+        Box::pin(async { Err(MailboxError::NotAllowed("this store does not sort what arrives")) })
+    }
+
     /// Makes a folder.
     fn create_folder(
         &self,

@@ -333,7 +333,7 @@ fn is_utf8(label: &str) -> bool {
 /// Fields of one header that are looked at; real mail has 20 to 150.
 const FIELDS_MAX: usize = 1_000;
 /// Octets of one header that are looked at.
-const HEADER_OCTETS_MAX: usize = 512 * 1024;
+pub(super) const HEADER_OCTETS_MAX: usize = 512 * 1024;
 /// Octets of one value that are decoded.
 const VALUE_OCTETS_MAX: usize = 128 * 1024;
 /// Octets of a charset's name with its language, and the question mark after it.

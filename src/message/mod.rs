@@ -36,5 +36,5 @@ pub use attachment::{Attachment, Method};
 pub(crate) use html::{document as html_of_plain, to_plain as plain_of_html};
 pub use identity::Identity;
 pub use register::{identity, register, registered, with_message_id};
-pub use thread::{conversation_id, conversation_index};
+pub use thread::{conversation_id, conversation_index, conversation_of_raw};
 pub use view::{ADDRESS_LIST_OCTETS_MAX, Message, Native, SIZE_MAX, Unreadable};

@@ -2,9 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::Message;
+use super::headers::HEADER_OCTETS_MAX;
 use crate::clock::Timestamp;
 
 /// Sixteen octets that are the same for all messages of a conversation, in every folder ([MS-ASEMAIL] 2.2.2.21).
@@ -22,6 +24,13 @@ pub fn conversation_id(message: &Message) -> [u8; 16] {
     let mut id = [0; 16];
     id.copy_from_slice(&hash[..16]);
     id
+}
+
+/// The same of raw octets, of any size: only the header is looked at. `None` where there is none that can be read.
+pub fn conversation_of_raw(raw: &[u8]) -> Option<[u8; 16]> {
+    let end = memchr::memmem::find(raw, b"\r\n\r\n").map_or(raw.len(), |at| at + 4);
+    let head = &raw[..end.min(HEADER_OCTETS_MAX)];
+    Message::parse(Bytes::copy_from_slice(head)).ok().map(|message| conversation_id(&message))
 }
 
 /// Where the message stands in its conversation: five octets of time, five more per reply level ([MS-ASCON] 2.2.2.4).

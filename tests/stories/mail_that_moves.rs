@@ -125,6 +125,37 @@ async fn deleted_elsewhere_after_it_was_filed_in_a_folder_never_synced() {
     assert!(phone.subjects_in(&trash).is_empty());
 }
 
+/// Ann ignores a conversation: what there is of it goes to the trash, and what still comes goes there too, and is recalled from there.
+#[tokio::test]
+async fn an_ignored_conversation_stays_in_the_trash() {
+    let town = Town::open().await;
+    town.mail("chatter").await;
+    let mut phone = town.phone("ann", Profile::ios()).await;
+    let trash = folder(phone.phone(), FolderType::DELETED_ITEMS);
+    phone.driver.catch_up(&trash).await.unwrap();
+    let conversation = {
+        let (folder, id) = phone.phone().cache.find("chatter").unwrap();
+        let item = &phone.phone().cache.collections[folder].items[id];
+        item.email.conversation_id.clone().unwrap()
+    };
+    let exchange = phone.phone().move_conversation(&conversation, &trash);
+    let Outcome::ItemOperations(response) = phone.ask(exchange).await else { panic!("not it") };
+    assert!(format!("{response:?}").contains("Move { status: Status(1)"), "{response:?}");
+    let reply = "From: Bob <bob@b.example>\r\nTo: ann@a.example\r\nSubject: more\r\n\
+        Message-ID: <more@b.example>\r\nReferences: <chatter@b.example>\r\n\r\nMore of it.\r\n";
+    town.post(&["ann"], reply).await;
+    town.mail("news").await;
+    phone.catch_up().await;
+    phone.driver.catch_up(&trash).await.unwrap();
+    assert_eq!(phone.subjects(), ["news"]);
+    assert_eq!(phone.subjects_in(&trash), ["chatter", "more"]);
+    let order = town.recall("more").await;
+    phone.driver.catch_up(&trash).await.unwrap();
+    phone.driver.catch_up(&trash).await.unwrap();
+    town.until_state(order, "ann", State::Acknowledged).await;
+    assert_eq!(phone.subjects_in(&trash), ["chatter"]);
+}
+
 /// A recalled mail cannot be carried to another folder.
 #[tokio::test]
 async fn a_recalled_mail_does_not_move() {

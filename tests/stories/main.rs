@@ -7,6 +7,7 @@ mod a_full_disk;
 mod a_phone_that_sleeps;
 mod asked_after_a_recall;
 mod drafts;
+mod fetched_in_parts;
 mod found;
 mod in_flight;
 mod mail_from_python;

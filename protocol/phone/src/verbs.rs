@@ -384,6 +384,46 @@ impl Phone {
         })
     }
 
+    /// Moves a conversation to a folder for good.
+    pub fn move_conversation(&self, conversation: &[u8], to: &str) -> Exchange {
+        let operations = vec![item_operations::Operation::Move {
+            conversation_id: conversation.to_vec(),
+            dst_fld_id: collection_id(to),
+            move_always: true,
+        }];
+        let request = item_operations::Request { operations };
+        self.post(CommandName::ItemOperations, request.encode(self.profile.version))
+    }
+
+    /// Fetches bodies of a folder in one request, which are to come as parts beside the document.
+    pub fn fetch_in_parts(&self, folder: &str, items: &[&str], files: &[&str]) -> Exchange {
+        let store = || Some("Mailbox".to_owned());
+        let options = item_operations::FetchOptions {
+            body_preferences: vec![BodyPreference::new(BodyType::Plain)],
+            ..item_operations::FetchOptions::default()
+        };
+        let items = items.iter().map(|item| item_operations::Fetch {
+            store: store(),
+            collection_id: Some(collection_id(folder)),
+            server_id: Some(server_id(item)),
+            options: Some(options.clone()),
+            ..item_operations::Fetch::default()
+        });
+        let files = files.iter().map(|file| item_operations::Fetch {
+            store: store(),
+            file_reference: FileReference::new(*file).ok(),
+            ..item_operations::Fetch::default()
+        });
+        let fetches = items.chain(files).map(Box::new).map(item_operations::Operation::Fetch);
+        let request = item_operations::Request { operations: fetches.collect() };
+        let mut exchange =
+            self.post(CommandName::ItemOperations, request.encode(self.profile.version));
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        exchange.headers.push(header(http::MS_AS_ACCEPT_MULTI_PART, "T"));
+        exchange.headers.push(header("Accept-Encoding", "gzip"));
+        exchange
+    }
+
     /// Empties a folder.
     pub fn empty_folder(&self, folder: &str, delete_sub_folders: bool) -> Exchange {
         let operations = vec![item_operations::Operation::EmptyFolderContents {

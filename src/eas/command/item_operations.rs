@@ -3,6 +3,7 @@
 //! What is fetched has no key, so it stays *sent* for ever. All of it passes the gate in one transaction; what an order covers is not
 //! found, whether the order came before the request or while the answer was made.
 
+mod conversation;
 mod schema;
 
 use activesync::command::item_operations::{
@@ -119,10 +120,13 @@ async fn other_operations(ask: &Ask, request: &Request) -> Result<Vec<Done>, Ref
                 let collection_id = collection_id.clone();
                 done.push(Done::EmptyFolderContents { status, collection_id });
             }
-            // Conversations are not moved: the documented answer for a conversation that is not there.
-            Operation::Move { conversation_id, move_always, .. } => {
-                let status =
-                    if *move_always { status::NOT_FOUND } else { status::MOVE_ALWAYS_MISSING };
+            Operation::Move { conversation_id, dst_fld_id, move_always } => {
+                let status = match move_always {
+                    true => {
+                        conversation::move_always(ask, conversation_id, dst_fld_id.as_str()).await?
+                    }
+                    false => status::MOVE_ALWAYS_MISSING,
+                };
                 done.push(Done::Move { status, conversation_id: conversation_id.clone() });
             }
         }
@@ -212,6 +216,10 @@ impl Made {
     ) -> Result<Result<Properties, Status>, Refusal> {
         if fetch.store.as_deref().is_some_and(|store| !store.eq_ignore_ascii_case(MAILBOX)) {
             return Ok(Err(status::UNKNOWN_STORE));
+        }
+        // There is no protection that could be taken off ([MS-ASRM] 3.2.4.1).
+        if fetch.remove_rights_management_protection {
+            return Ok(Err(common::IRM_FEATURE_DISABLED));
         }
         if self.octets > ANSWER_OCTETS_MAX {
             return Ok(Err(status::TOO_LARGE));

@@ -102,7 +102,8 @@ impl House {
         let board = FenceBoard::new();
         let (bodies, hook) = (Bodies::simulated(), recall::arrivals(board.clone()));
         let store =
-            Embedded::with_arrivals(database.clone(), bodies, clock.clone(), on_event, hook);
+            Embedded::with_arrivals(database.clone(), bodies, clock.clone(), on_event, hook)
+                .with_departures(recall::departures());
         let mailbox = store.mailbox_of(UserId(1)).await.unwrap();
         let engine = Engine {
             database: database.clone(),
@@ -348,6 +349,13 @@ impl House {
             ..OrderRequest::default()
         };
         self.recall.order(request, Actor::Admin("root".to_owned()), None).await.unwrap();
+    }
+
+    /// The order given last is cancelled.
+    pub(super) async fn cancels(&self) {
+        let order = self.recall.orders(None, 1).await.unwrap().remove(0).id;
+        self.recall.cancel(order, Actor::Admin("root".to_owned())).await.unwrap();
+        self.recall.work_off().await.unwrap();
     }
 
     /// An administrator takes a mail back, and the worker does its part.

@@ -4,15 +4,17 @@ use activesync::command::CommandName;
 use activesync::command::item_operations::{
     Fetch, FetchOptions, Fetched, Operation, Outcome, Request, Response,
 };
+use activesync::command::settings;
 use activesync::item::body::{BodyPreference, BodyType};
+use activesync::status::Status;
 use activesync::types::{CollectionId, FileReference, LongId, RangeText, ServerId};
 use activesync::{Document, code_pages, multipart};
 use conformance::conforms;
 
 use super::house::*;
-use crate::ids::ItemNumber;
+use crate::ids::{CollectionNumber, ItemNumber};
 use crate::ledger::Exposure;
-use crate::mailbox::{FolderKind, Mailbox};
+use crate::mailbox::{Cursor, FolderKind, Mailbox};
 use crate::policy::{Policy, Rules};
 
 const WITH_FILE: &str = "From: bob@b.example\nTo: ann@a.example\nSubject: file\n\
@@ -244,4 +246,122 @@ async fn a_multipart_answer_carries_octets_beside_the_document() {
     assert_eq!(status(&answers[1]), 15);
     let last = answers[2].properties.as_ref().unwrap().item.as_ref().unwrap().email().unwrap();
     assert_eq!(last.body.as_ref().unwrap().part, Some(2));
+}
+
+/// A mail of the conversation that began with `root`.
+async fn reply_to(house: &House, root: &str, name: &str) -> ItemNumber {
+    let raw = format!(
+        "From: bob@b.example\nTo: ann@a.example\nSubject: Re: {root}\nMessage-ID: <{name}@b.example>\n\
+         References: <{root}@b.example>\n\nAnd {name}.\n"
+    );
+    house.raw(&raw).await
+}
+
+fn conversation_of(root: &str) -> Vec<u8> {
+    let raw = format!("Message-ID: <{root}@b.example>\r\n\r\n");
+    crate::message::conversation_of_raw(raw.as_bytes()).unwrap().to_vec()
+}
+
+async fn moves(house: &House, conversation: &[u8], to: &str, always: bool) -> u16 {
+    let operations = vec![Operation::Move {
+        conversation_id: conversation.to_vec(),
+        dst_fld_id: CollectionId::new(to).unwrap(),
+        move_always: always,
+    }];
+    let body = Request { operations }.encode(V);
+    let response: Response = house.send(CommandName::ItemOperations, body).await.read();
+    assert_eq!(response.status.0, 1);
+    match &response.outcomes[..] {
+        [Outcome::Move { status, conversation_id }] => {
+            assert_eq!(conversation_id, conversation);
+            conforms!("MS-ASCON_R69", "MS-ASCON_R139", "MS-ASCON_R126", "MS-ASCON_R216");
+            status.0
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_is_moved_from_everywhere_but_sent_items() {
+    let house = House::new().await;
+    house.mail("plan").await;
+    reply_to(&house, "plan", "second").await;
+    house.mail("other").await;
+    let sent = house.folder_of_kind(FolderKind::SentItems).await;
+    house.mail_to(sent.id, "plan").await;
+    let attic = house.store.create_folder(house.mailbox, CollectionNumber(0), "Attic").await;
+    let attic = attic.unwrap();
+    let (conversation, to) = (conversation_of("plan"), attic.number.to_string());
+    assert_eq!(moves(&house, &conversation, &to, true).await, 1);
+    conforms!("MS-ASCON_R130", "MS-ASCON_R172", "MS-ASCON_R215", "MS-ASCMD_R3465");
+    let there = house.store.changes_since(attic.id, Cursor(0), 9).await.unwrap();
+    assert_eq!(there.changes.len(), 2);
+    let stays = house.lying_in(FolderKind::Inbox).await;
+    assert!(stays.len() == 1 && stays[0].contains("Subject: other"));
+    assert_eq!(house.lying_in(FolderKind::SentItems).await.len(), 1);
+    // Said again, after a lost answer.
+    assert_eq!(moves(&house, &conversation, &to, true).await, 1);
+    let trash = house.folder_of_kind(FolderKind::DeletedItems).await.number.to_string();
+    assert_eq!(moves(&house, &conversation, &trash, true).await, 1);
+    assert_eq!(house.lying_in(FolderKind::DeletedItems).await.len(), 2);
+    conforms!("MS-ASCON_R166", "MS-ASCON_R213", "MS-ASCON_R214");
+}
+
+#[tokio::test]
+async fn moves_of_conversations_that_cannot_be_have_their_status() {
+    let house = House::new().await;
+    house.mail("plan").await;
+    let conversation = conversation_of("plan");
+    let number = |folder: crate::mailbox::Folder| folder.number.to_string();
+    let trash = number(house.folder_of_kind(FolderKind::DeletedItems).await);
+    let drafts = number(house.folder_of_kind(FolderKind::Drafts).await);
+    assert_eq!(moves(&house, &conversation, &trash, false).await, 155);
+    conforms!("MS-ASCMD_R3475", "MS-ASCMD_R4940");
+    assert_eq!(moves(&house, &conversation_of("none"), &trash, true).await, 6);
+    assert_eq!(moves(&house, &conversation, "999", true).await, 6);
+    assert_eq!(moves(&house, &conversation, &drafts, true).await, 156);
+    assert_eq!(moves(&house, &conversation, "RI", true).await, 105);
+    assert_eq!(house.lying_in(FolderKind::Inbox).await.len(), 1);
+    // What an order covers makes no conversation.
+    house.fences("plan").await;
+    assert_eq!(moves(&house, &conversation, &trash, true).await, 6);
+}
+
+#[tokio::test]
+async fn there_is_no_rights_management() {
+    let house = House::new().await;
+    let number = house.mail("plan").await;
+    let protected = Fetch { remove_rights_management_protection: true, ..item(number) };
+    let options = FetchOptions { rights_management_support: Some(true), ..FetchOptions::default() };
+    let willing = Fetch { options: Some(options), ..item(number) };
+    let seen = fetches(&house, vec![protected, willing]).await;
+    assert_eq!(seen.iter().map(status).collect::<Vec<_>>(), [168, 1]);
+    let willing = seen[1].properties.as_ref().unwrap().item.as_ref().unwrap().email().unwrap();
+    assert!(willing.rights_management_license.is_none());
+    let request =
+        settings::Request { properties: vec![settings::Property::RightsManagementInformation] };
+    let seen = house.send(CommandName::Settings, request.encode(V)).await;
+    let response: settings::Response = seen.read();
+    let told = settings::Answer::RightsManagementInformation { status: Status(168), get: None };
+    assert_eq!(response.answers, [told]);
+    conforms!("MS-ASRM_R196");
+}
+
+#[tokio::test]
+async fn what_an_order_covers_outlives_an_emptied_folder() {
+    let house = House::new().await;
+    house.mail("secret").await;
+    house.mail("other").await;
+    house.fences("secret").await;
+    let operations = vec![Operation::EmptyFolderContents {
+        collection_id: CollectionId::new(INBOX).unwrap(),
+        delete_sub_folders: false,
+    }];
+    let body = Request { operations }.encode(V);
+    let _: Response = house.send(CommandName::ItemOperations, body).await.read();
+    assert!(house.lying_in(FolderKind::Inbox).await.is_empty());
+    house.recall.work_off().await.unwrap();
+    house.cancels().await;
+    let back = house.lying_in(FolderKind::Inbox).await;
+    assert!(back.len() == 1 && back[0].contains("Subject: secret"), "{back:?}");
 }

@@ -70,6 +70,15 @@ pub fn standard_folder(
     hierarchy::by_kind(tx, mailbox, kind)
 }
 
+/// Where mail of a conversation arrives: in the Inbox, unless a phone asked that it always be moved.
+pub fn folder_for(
+    tx: &Tx<'_>,
+    mailbox: MailboxId,
+    conversation: &[u8],
+) -> Result<Folder, MailboxError> {
+    super::filing::folder_for(tx, mailbox, conversation)
+}
+
 /// Puts a message in, with its octets already kept; registers its identity and tells the store's arrival hook in the same transaction.
 pub fn append(
     tx: &Tx<'_>,

@@ -8,6 +8,7 @@
 //! Work that must be atomic with other rooms' rows uses the functions of [`in_tx`].
 
 mod bodies;
+mod filing;
 mod hierarchy;
 pub mod in_tx;
 mod rows;
@@ -428,6 +429,16 @@ impl Mailbox for Embedded {
 
     fn empty(&self, folder: FolderId, subfolders: bool) -> Later<'_, ()> {
         Box::pin(self.empty_folder(folder, subfolders))
+    }
+
+    fn file_conversation(
+        &self,
+        mailbox: MailboxId,
+        conversation: &[u8],
+        to: FolderId,
+    ) -> Later<'_, ()> {
+        let (conversation, now) = (conversation.to_vec(), self.0.clock.now());
+        Box::pin(self.write(move |tx, _| filing::file(tx, mailbox, &conversation, to, now)))
     }
 
     fn create_folder(

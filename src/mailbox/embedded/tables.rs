@@ -1,4 +1,5 @@
-//! The SQL of the embedded store: mailboxes, folders, messages and who needs which body, migration 0002.
+//! The SQL of the embedded store: mailboxes, folders, messages and who needs which body, migration 0002; conversations that are always moved,
+//! migration 0015.
 
 pub(super) const FIND_MAILBOX: &str = "SELECT id FROM mailboxes WHERE user_id = ?1";
 
@@ -134,3 +135,18 @@ pub(super) const LOWER_HOLD: &str =
 pub(super) const DROP_HOLD: &str = "DELETE FROM body_refs WHERE hash = ?1 AND kind = ?2";
 
 pub(super) const IS_HELD: &str = "SELECT 1 FROM body_refs WHERE hash = ?1 LIMIT 1";
+
+pub(super) const FILE_CONVERSATION: &str = "INSERT INTO conversations_filed \
+    (mailbox_id, conversation, folder_id, filed_at) VALUES (?1, ?2, ?3, ?4) \
+    ON CONFLICT (mailbox_id, conversation) DO UPDATE SET folder_id = ?3, filed_at = ?4";
+
+pub(super) const UNFILE_CONVERSATION: &str = "DELETE FROM conversations_filed \
+    WHERE mailbox_id = ?1 AND conversation = ?2";
+
+pub(super) const FORGET_FILED: &str = "DELETE FROM conversations_filed \
+    WHERE mailbox_id = ?1 AND conversation NOT IN (SELECT conversation FROM conversations_filed \
+    WHERE mailbox_id = ?1 ORDER BY filed_at DESC LIMIT ?2)";
+
+pub(super) const FOLDER_OF_CONVERSATION: &str = "SELECT f.id, f.mailbox_id, f.number, \
+    f.parent_number, f.name, f.kind FROM conversations_filed c JOIN folders f ON f.id = c.folder_id \
+    WHERE c.mailbox_id = ?1 AND c.conversation = ?2 AND f.deleted = 0";

@@ -304,3 +304,25 @@ async fn the_inbox_is_number_one() {
     let inbox = house.store.folder(mailbox, CollectionNumber(1)).await.unwrap();
     assert_eq!(inbox.kind, FolderKind::Inbox);
 }
+
+#[tokio::test]
+async fn a_conversation_is_filed_until_its_folder_goes_or_the_inbox_is_named() {
+    let house = House::new().await;
+    let (store, inbox) = (&house.store, house.inbox().await);
+    let attic = store.create_folder(inbox.mailbox, CollectionNumber(0), "Attic").await.unwrap();
+    let goes_to = |conversation: &'static [u8]| {
+        let mailbox = inbox.mailbox;
+        store.read_job(move |tx| in_tx::folder_for(tx, mailbox, conversation))
+    };
+    assert_eq!(goes_to(b"a").await.unwrap().id, inbox.id);
+    store.file_conversation(inbox.mailbox, b"a", attic.id).await.unwrap();
+    assert_eq!(goes_to(b"a").await.unwrap().id, attic.id);
+    assert_eq!(goes_to(b"b").await.unwrap().id, inbox.id);
+    store.file_conversation(inbox.mailbox, b"a", inbox.id).await.unwrap();
+    assert_eq!(goes_to(b"a").await.unwrap().id, inbox.id);
+    store.file_conversation(inbox.mailbox, b"a", attic.id).await.unwrap();
+    store.delete_folder(attic.id).await.unwrap();
+    assert_eq!(goes_to(b"a").await.unwrap().id, inbox.id);
+    let gone = store.file_conversation(inbox.mailbox, b"a", attic.id).await;
+    assert!(matches!(gone, Err(MailboxError::NoSuchFolder)), "{gone:?}");
+}
