@@ -286,7 +286,8 @@ impl Outbox {
         let job = move |tx: &Tx<'_>, store: &Embedded, body: Body| {
             let is_owed = tx.execute(tables::SETTLE_AWAY, params![id])? > 0;
             if is_owed && !covers(tx, owed.identity, owed.mailbox, now)? {
-                submit_in(tx, store, &reply, body, &identity, now)?;
+                // Nobody judges it but the line above.
+                let _accepted = submit_in(tx, store, &reply, body, &identity, now)?;
             }
             Ok(())
         };
@@ -326,7 +327,7 @@ fn reply(
         raw: raw.into(),
         recipients: vec![owed.sender.clone()],
         save_in_sent: false,
-        hold: None,
+        judge: None,
     })
 }
 

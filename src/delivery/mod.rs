@@ -30,7 +30,7 @@ pub use lmtp::{Lmtp, LmtpSettings};
 pub use outbox::{Outbox, OutboxCounts, OutboxId, OutboxSettings, RecipientState, Withheld};
 pub use postman::Postman;
 pub use relay::{Hand, Offer, Relay, RelaySettings, Security};
-pub use submit::{ClientKey, Submission, SubmitError, Submitted};
+pub use submit::{Against, ClientKey, Judge, Judged, Submission, SubmitError, Submitted};
 pub use withheld::{HeldMail, Hold, resume, withdraw};
 
 /// The most recipients of one mail, in either direction.

@@ -1,6 +1,8 @@
 //! Submission: a phone's mail is accepted in one commit: outbox, Sent Items, and what the phone will be told should it ask again.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +29,45 @@ pub struct ClientKey {
     kept: Duration,
 }
 
+/// What is decided of a mail in the transaction that accepts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// It goes on its way.
+    Taken,
+    /// It waits for somebody to look at it first.
+    Held(Hold),
+    /// It is not accepted.
+    Refused(Against),
+}
+
+/// What a refused mail runs against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// The mail it answers or forwards is recalled.
+    Source,
+    /// It carries, or answers, what is recalled.
+    Order,
+}
+
+/// Decides about a mail in the transaction that accepts it, so that no order comes between the question and the answer.
+#[derive(Clone)]
+pub struct Judge(Arc<Ask>);
+
+type Ask = dyn Fn(&Tx<'_>) -> Result<Judged, Error> + Send + Sync;
+
+impl Judge {
+    /// One that decides so.
+    pub fn new(ask: impl Fn(&Tx<'_>) -> Result<Judged, Error> + Send + Sync + 'static) -> Judge {
+        Judge(Arc::new(ask))
+    }
+}
+
+impl fmt::Debug for Judge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Judge")
+    }
+}
+
 /// A mail to send, ready down to the last octet ([`message::compose`]).
 #[derive(Clone, Debug)]
 pub struct Submission {
@@ -42,8 +83,8 @@ pub struct Submission {
     pub recipients: Vec<String>,
     /// Does a copy go to Sent Items?
     pub save_in_sent: bool,
-    /// Does it wait for somebody to look at it first?
-    pub hold: Option<Hold>,
+    /// Who decides whether it may go; anything may where there is nobody.
+    pub judge: Option<Judge>,
 }
 
 /// What became of a submission.
@@ -69,6 +110,9 @@ pub enum SubmitError {
     /// Its lines do not end with CR LF.
     #[error("a line does not end with CR LF")]
     BareLineEnd,
+    /// Its [`Judge`] refused it.
+    #[error("refused: it runs against {0:?}")]
+    Refused(Against),
     /// The store did not take it.
     #[error(transparent)]
     Mailbox(#[from] MailboxError),
@@ -121,6 +165,7 @@ impl Outbox {
             submit_in(tx, store, &submission, body, &identity, now)
         };
         let submitted = self.store().write_with(kept, job).await?;
+        let submitted = submitted.map_err(SubmitError::Refused)?;
         failpoint!("outbox.after_submit");
         self.wake();
         Ok(submitted)
@@ -135,14 +180,21 @@ pub(super) fn submit_in(
     body: Body,
     identity: &Identity,
     now: Timestamp,
-) -> Result<Submitted, MailboxError> {
+) -> Result<Result<Submitted, Against>, MailboxError> {
     // The twin of this request may have been committed since we looked.
     if let Some(known) = earlier(tx, submission.user, submission.client.as_ref(), now)? {
-        return Ok(known);
+        return Ok(Ok(known));
     }
+    let judged = submission.judge.as_ref().map(|judge| judge.0(tx)).transpose()?;
+    let hold = match judged {
+        None | Some(Judged::Taken) => None,
+        Some(Judged::Held(hold)) => Some(hold),
+        // What was noted on the way stays: the refusal is a result, not an error.
+        Some(Judged::Refused(against)) => return Ok(Err(against)),
+    };
     let id = message::register(tx, identity)?;
     let (user, sender) = (submission.user, &submission.sender);
-    let hold = submission.hold.as_ref();
+    let hold = hold.as_ref();
     let held = if hold.is_some() { FOR_REVIEW } else { 0 };
     let (order, why) = (hold.map(|hold| hold.order.0), hold.map(|hold| hold.why));
     let row = params![user, sender, id, body.hash, body.size, now, held, order, why];
@@ -164,7 +216,7 @@ pub(super) fn submit_in(
         let row = params![user, client.device, &client.id, outbox, folder, item, until];
         tx.execute(tables::REMEMBER_RESULT, row)?;
     }
-    Ok(Submitted { outbox: OutboxId(outbox), sent, repeated: false })
+    Ok(Ok(Submitted { outbox: OutboxId(outbox), sent, repeated: false }))
 }
 
 fn save_in_sent(

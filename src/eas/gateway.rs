@@ -27,12 +27,13 @@ use super::status::Refusal;
 use super::trust::Trust;
 use super::{basic, dispatch};
 use crate::database;
+use crate::delivery::{Against, Judge};
 use crate::directory::{Directory, User};
 use crate::ids::{DeviceId, MailboxId, UserId};
 use crate::ledger::{self, Device};
 use crate::policy::Policies;
 use crate::push::{Bells, Ring};
-use crate::recall::{Likeness, OnSend};
+use crate::recall::OnSend;
 use crate::sync::Engine;
 
 /// The versions we announce and serve.
@@ -201,8 +202,8 @@ pub struct Submission {
     pub message_id: String,
     /// Whether a copy goes to Sent Items.
     pub save_in_sent: bool,
-    /// Whether it waits until somebody has looked at it.
-    pub hold: Option<Likeness>,
+    /// Who decides whether it may go, in the transaction that takes it.
+    pub judge: Option<Judge>,
 }
 
 /// Why mail was not taken.
@@ -211,6 +212,9 @@ pub enum NotSubmitted {
     /// There is no room.
     #[error("there is no room")]
     Full,
+    /// It runs against an open order.
+    #[error("it runs against {0:?}")]
+    Against(Against),
     /// It may not be sent.
     #[error("refused: {0}")]
     Refused(String),

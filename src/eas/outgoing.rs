@@ -24,12 +24,11 @@ impl Outgoing for Outbox {
                 raw: mail.raw,
                 recipients: mail.recipients,
                 save_in_sent: mail.save_in_sent,
-                hold: mail
-                    .hold
-                    .map(|like| delivery::Hold { order: like.order, why: like.sign.text() }),
+                judge: mail.judge,
             };
             match Outbox::submit(self, submission).await {
                 Ok(_) => Ok(()),
+                Err(SubmitError::Refused(against)) => Err(NotSubmitted::Against(against)),
                 Err(SubmitError::Mailbox(MailboxError::Full)) => Err(NotSubmitted::Full),
                 Err(SubmitError::Mailbox(error)) => Err(NotSubmitted::Ours(error.to_string())),
                 Err(refused) => Err(NotSubmitted::Refused(refused.to_string())),

@@ -195,7 +195,11 @@ impl Engine {
         folder: FolderId,
         item: ItemNumber,
     ) -> Result<bool, SyncError> {
-        let live = self.store.items(folder, &[item]).await?;
+        let live = match self.store.items(folder, &[item]).await {
+            // A folder that was deleted: what the books say of it counts.
+            Err(MailboxError::NoSuchFolder) => Vec::new(),
+            live => live?,
+        };
         let now = self.clock.now();
         let job = move |tx: &Tx<'_>| {
             let known = live.iter().map(|item| item.identity);

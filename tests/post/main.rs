@@ -95,7 +95,7 @@ fn victim() {
                 raw: mail(&format!("out{n}")).into(),
                 recipients: vec!["bob@a.example".into(), "eve@x.example".into()],
                 save_in_sent: true,
-                hold: None,
+                judge: None,
             };
             post.outbox.submit(submission).await.unwrap();
             say(&format!("out{n}"));

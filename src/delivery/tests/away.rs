@@ -144,7 +144,7 @@ async fn each_audience_has_its_text() {
         raw,
         recipients: vec!["Friend@x.example".into()],
         save_in_sent: false,
-        hold: None,
+        judge: None,
     };
     rig.outbox.submit(submission).await.unwrap();
     rig.outbox.run_due().await.unwrap();

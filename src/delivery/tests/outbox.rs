@@ -42,7 +42,7 @@ fn submission(id: &str, recipients: &[&str]) -> Submission {
         raw: mail(id),
         recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
         save_in_sent: true,
-        hold: None,
+        judge: None,
     }
 }
 
@@ -459,8 +459,9 @@ async fn a_mail_that_left_before_its_recall_is_over_when_the_order_is_cancelled(
 #[tokio::test]
 async fn a_mail_held_for_review_waits_for_it_also_after_a_recall_that_was_cancelled() {
     let rig = rig().await;
-    let hold = Some(Hold { order: crate::ids::OrderId(1), why: "file" });
-    let held = Submission { hold, ..submission("m", &["eve@x.example"]) };
+    let hold = Hold { order: crate::ids::OrderId(1), why: "file" };
+    let judge = Some(Judge::new(move |_| Ok(Judged::Held(hold.clone()))));
+    let held = Submission { judge, ..submission("m", &["eve@x.example"]) };
     let id = rig.outbox.submit(held).await.unwrap().outbox;
     let store = rig.house.store.clone();
     about_m(&rig, move |tx, identity, now| withdraw(tx, &store, identity, now)).await;

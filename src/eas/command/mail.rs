@@ -2,14 +2,15 @@
 
 use activesync::status::{Status, common};
 use activesync::types::ClientId;
-use bytes::Bytes;
 
 use crate::audit::{self, Event};
-use crate::database::{self, Tx};
+use crate::database;
+use crate::delivery::{Against, Hold, Judge, Judged};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::gateway::{NotSubmitted, Submission};
 use crate::eas::status::Refusal;
+use crate::ids::{IdentityId, MailboxId};
 use crate::mailbox::MailboxError;
 use crate::message::Message;
 use crate::message::compose::{Sender, Unsendable, prepare};
@@ -55,8 +56,19 @@ pub(in crate::eas) async fn send(
     mime: &[u8],
     save_in_sent: bool,
 ) -> Result<Outcome, Refusal> {
+    send_of(ask, client_id, mime, save_in_sent, None).await
+}
+
+/// As [`send`], made from the message of another mail: it does not leave where that is recalled, down to the moment it is taken.
+pub(in crate::eas) async fn send_of(
+    ask: &Ask,
+    client_id: &ClientId,
+    mime: &[u8],
+    save_in_sent: bool,
+    source: Option<Source>,
+) -> Result<Outcome, Refusal> {
     let name = client_id.as_str().to_owned();
-    match hand_over(ask, name, mime, save_in_sent).await? {
+    match hand_over(ask, name, mime, save_in_sent, source).await? {
         Ok(()) => Ok(Answer::empty(http::StatusCode::OK).into()),
         Err(NotSent::Unsendable(why)) => Err(Refusal::Status(unsendable(ask, &why))),
         Err(NotSent::NotTaken(status)) => Err(Refusal::Status(status)),
@@ -69,7 +81,7 @@ pub(in crate::eas) async fn send_draft(
     name: String,
     mime: &[u8],
 ) -> Result<Result<(), Status>, Refusal> {
-    Ok(match hand_over(ask, name, mime, true).await? {
+    Ok(match hand_over(ask, name, mime, true, None).await? {
         Ok(()) => Ok(()),
         // [MS-ASCMD] 2.2.2: InvalidRecipients is the word for drafts.
         Err(NotSent::Unsendable(Unsendable::NoRecipients)) => Err(common::INVALID_RECIPIENTS),
@@ -90,6 +102,7 @@ async fn hand_over(
     name: String,
     mime: &[u8],
     save_in_sent: bool,
+    source: Option<Source>,
 ) -> Result<Result<(), NotSent>, Refusal> {
     let Some(outgoing) = &ask.desk.outgoing else {
         return Ok(Err(NotSent::NotTaken(common::MAIL_SUBMISSION_FAILED)));
@@ -99,18 +112,12 @@ async fn hand_over(
         Ok(ready) => ready,
         Err(why) => return Ok(Err(NotSent::Unsendable(why))),
     };
-    let mut against = Vec::new();
-    if !was_taken(ask, &name).await? {
-        against = against_orders(ask, ready.raw.clone()).await?;
-    }
-    let hold = match ask.desk.limits.on_send {
-        OnSend::Refuse if !against.is_empty() => {
-            // [MS-ASCMD] 2.2.2: MailSubmissionFailed.
-            return Ok(Err(NotSent::NotTaken(common::MAIL_SUBMISSION_FAILED)));
-        }
-        OnSend::Hold => against.first().copied(),
-        OnSend::Note | OnSend::Refuse => None,
-    };
+    let reading =
+        ask.desk.shaper.work(ready.raw.clone(), |raw| Ok(Carries::of(&Message::parse(raw)?)));
+    let carries = reading.await.map_err(|why| {
+        tracing::warn!(device = %ask.device.id, %why, "a mail on its way out could not be looked into");
+    });
+    let judge = judge(ask, source, carries.ok());
     let submission = Submission {
         user: ask.user.id,
         device: ask.device.id,
@@ -119,12 +126,19 @@ async fn hand_over(
         recipients: ready.recipients,
         message_id: ready.message_id,
         save_in_sent,
-        hold,
+        judge: Some(judge),
     };
     match outgoing.submit(submission).await {
         Ok(()) => Ok(Ok(())),
         // [MS-ASCMD] 2.2.2: SendQuotaExceeded; without a Status the phone sends it for ever.
         Err(NotSubmitted::Full) => Ok(Err(NotSent::NotTaken(common::SEND_QUOTA_EXCEEDED))),
+        Err(NotSubmitted::Against(Against::Source)) => {
+            Ok(Err(NotSent::NotTaken(SOURCE_IS_RECALLED)))
+        }
+        Err(NotSubmitted::Against(Against::Order)) => {
+            // [MS-ASCMD] 2.2.2: MailSubmissionFailed.
+            Ok(Err(NotSent::NotTaken(common::MAIL_SUBMISSION_FAILED)))
+        }
         Err(NotSubmitted::Ours(why)) => Err(Refusal::Mailbox(MailboxError::Down(why))),
         // [MS-ASCMD] 2.2.2: MailSubmissionFailed.
         Err(error) => {
@@ -148,31 +162,47 @@ fn unsendable(ask: &Ask, why: &Unsendable) -> Status {
     }
 }
 
-/// The open orders that a mail runs against, each noted in the audit: it answers a recalled message, or carries it or a file of it.
-/// After a refused forward some apps send the same as a new mail.
-async fn against_orders(ask: &Ask, raw: Bytes) -> Result<Vec<Likeness>, Refusal> {
-    let database = &ask.desk.engine.database;
-    if !database.read(recall::any_fence).await? {
-        return Ok(Vec::new());
-    }
-    let reading = ask.desk.shaper.work(raw, |raw| Ok(Carries::of(&Message::parse(raw)?)));
-    let Ok(carries) = reading.await else { return Ok(Vec::new()) };
+/// The message another mail is made from, and whose copy of it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::eas) struct Source {
+    /// The message.
+    pub(in crate::eas) identity: IdentityId,
+    /// The mailbox its copy is in.
+    pub(in crate::eas) mailbox: MailboxId,
+}
+
+/// Decides about a mail where it is accepted. The open orders it runs against are noted in the audit: it answers a recalled message, or
+/// carries it or a file of it; after a refused forward some apps send the same as a new mail. What could not be looked into is not
+/// let past an open order where policy would have held or refused it.
+fn judge(ask: &Ask, source: Option<Source>, carries: Option<Carries>) -> Judge {
     let (mailbox, device, now) = (ask.device.mailbox, ask.device.id, ask.desk.engine.clock.now());
-    let look = move |tx: &Tx<'_>| recall::resembles(tx, &carries, mailbox, now);
-    let likenesses = database.read(look).await?;
-    if likenesses.is_empty() {
-        return Ok(likenesses);
-    }
-    let found = likenesses.clone();
-    let job = move |tx: &Tx<'_>| {
+    let on_send = ask.desk.limits.on_send;
+    Judge::new(move |tx| {
+        if !recall::any_fence(tx)? {
+            return Ok(Judged::Taken);
+        }
+        if let Some(source) = source
+            && recall::covers(tx, source.identity, source.mailbox, now)?.is_some()
+        {
+            return Ok(Judged::Refused(Against::Source));
+        }
+        let Some(carries) = &carries else {
+            let refused = Judged::Refused(Against::Order);
+            return Ok(if on_send == OnSend::Note { Judged::Taken } else { refused });
+        };
+        let found = recall::resembles(tx, carries, mailbox, now)?;
         for Likeness { order, sign } in &found {
             let event = Event::new("mail.refers_to_recalled").id("order", *order);
             audit::note(tx, now, &event.id("device", device).text("sign", sign.text()))?;
         }
-        Ok::<_, database::Error>(())
-    };
-    database.write(job).await?;
-    Ok(likenesses)
+        Ok(match (on_send, found.first()) {
+            (_, None) | (OnSend::Note, _) => Judged::Taken,
+            (OnSend::Hold, Some(like)) => {
+                Judged::Held(Hold { order: like.order, why: like.sign.text() })
+            }
+            (OnSend::Refuse, Some(_)) => Judged::Refused(Against::Order),
+        })
+    })
 }
 
 /// Whether a mail of this name was taken from the device before: then it is told the same, whatever has happened since.

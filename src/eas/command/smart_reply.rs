@@ -8,12 +8,13 @@ use roaring::RoaringBitmap;
 
 use super::mail;
 use crate::audit::{self, Event};
-use crate::database::Tx;
+use crate::database::{self, Tx};
 use crate::eas::convert::Unshapable;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::status::Refusal;
-use crate::ids::{CollectionNumber, ItemNumber, ServerId};
+use crate::ids::{CollectionNumber, FolderId, ItemNumber, ServerId};
+use crate::ledger::hierarchy::Hierarchy;
 use crate::ledger::{Exposure, Place, holding};
 use crate::mailbox::{Folder, Item, MailboxError, StateChange};
 use crate::message::compose::{Unsendable, smart_forward, smart_reply};
@@ -66,7 +67,7 @@ impl Original {
         let id = source_id(source)?;
         let engine = &ask.desk.engine;
         let folder = match engine.store.folder(ask.device.mailbox, id.collection).await {
-            Err(MailboxError::NoSuchFolder) => return Err(Refusal::Status(common::ITEM_NOT_FOUND)),
+            Err(MailboxError::NoSuchFolder) => return Err(gone_with_its_folder(ask, id).await),
             folder => folder?,
         };
         must_not_be_recalled(ask, &folder, id.item).await?;
@@ -97,6 +98,27 @@ async fn must_not_be_recalled(ask: &Ask, folder: &Folder, item: ItemNumber) -> R
     let place = Place { device: ask.device.id, folder: folder.id };
     let recalled = ask.desk.engine.names_recalled(folder.mailbox, place, item).await?;
     if recalled { Err(Refusal::Status(mail::SOURCE_IS_RECALLED)) } else { Ok(()) }
+}
+
+/// A folder that is gone, which the device may not have heard yet: what it knew there may be recalled all the same.
+async fn gone_with_its_folder(ask: &Ask, id: ServerId) -> Refusal {
+    let device = ask.device.id;
+    let told = move |tx: &Tx<'_>| {
+        let hierarchy = Hierarchy::load(tx, device)?;
+        let mut told = hierarchy.folders.iter().chain(hierarchy.newest().unwrap_or_default());
+        let named = told.find(|told| told.number == id.collection.0);
+        Ok::<_, database::Error>(named.map(|told| FolderId(told.folder)))
+    };
+    let place = match ask.desk.engine.database.read(told).await {
+        Ok(Some(folder)) => Place { device, folder },
+        Ok(None) => return Refusal::Status(common::ITEM_NOT_FOUND),
+        Err(error) => return error.into(),
+    };
+    match ask.desk.engine.names_recalled(ask.device.mailbox, place, id.item).await {
+        Ok(true) => Refusal::Status(mail::SOURCE_IS_RECALLED),
+        Ok(false) => Refusal::Status(common::ITEM_NOT_FOUND),
+        Err(error) => error.into(),
+    }
 }
 
 /// Not there; or taken out by a recall since it was asked for.
@@ -139,7 +161,9 @@ impl Smart<'_> {
         let mime = self.merged(ask, folder, item).await?;
         self.book(ask, folder, item).await?;
         must_not_be_recalled(ask, folder, item.item).await?;
-        let sent = mail::send(ask, self.client_id, &mime, self.save_in_sent).await?;
+        let source = mail::Source { identity: item.identity, mailbox: folder.mailbox };
+        let sent =
+            mail::send_of(ask, self.client_id, &mime, self.save_in_sent, Some(source)).await?;
         self.mark(ask, folder, item).await?;
         Ok(sent)
     }

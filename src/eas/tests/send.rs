@@ -1,16 +1,25 @@
 //! SendMail, SmartReply, SmartForward: sent once, in the user's name, and never with a recalled mail in them.
 
+use std::sync::Arc;
+
+use activesync::command::sync::Collection;
 use activesync::command::{CommandName, send_mail, smart_forward, smart_reply};
 use activesync::status::Status;
-use activesync::types::{ClientId, CollectionId, LongId, ServerId};
+use activesync::types::{ClientId, CollectionId, LongId, ServerId, SyncKey};
 use activesync::{Document, ProtocolVersion};
 use conformance::conforms;
 use smart_reply::{Source, SourceItem};
 
 use super::house::*;
-use crate::ids::ItemNumber;
+use crate::delivery::Outbox;
+use crate::directory::{Directory, Settings};
+use crate::eas::{
+    BoxFuture, Everybody, Gateway, GatewayLimits, NotSubmitted, Outgoing, Rooms, Submission,
+};
+use crate::ids::{CollectionNumber, DeviceId, ItemNumber, UserId};
 use crate::ledger::Exposure;
 use crate::mailbox::{FolderKind, Mailbox};
+use crate::recall::{Actor, OrderRequest, Recall};
 
 const NEW: &str = "To: bob@b.example\nSubject: Re: one\n\nI agree.\n";
 
@@ -191,6 +200,82 @@ async fn a_recalled_original_is_117_before_and_after_it_is_taken_out_and_on_a_re
     let seen = house.give(house.incoming(CommandName::SmartReply, "14.0", old)).await;
     assert_eq!(seen.status, 200);
     assert!(seen.body.windows(3).any(|octets| octets == b"117"));
+}
+
+/// An outbox that mail reaches only after its source was recalled.
+struct RecallsFirst {
+    recall: Recall,
+    outbox: Outbox,
+}
+
+impl Outgoing for RecallsFirst {
+    fn submit(&self, mail: Submission) -> BoxFuture<'_, Result<(), NotSubmitted>> {
+        Box::pin(async move {
+            let request = OrderRequest {
+                message_id: "one@b.example".to_owned(),
+                reason: "test".to_owned(),
+                ..OrderRequest::default()
+            };
+            self.recall.order(request, Actor::Admin("root".to_owned()), None).await.unwrap();
+            Outgoing::submit(&self.outbox, mail).await
+        })
+    }
+
+    fn knows(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        client_id: &str,
+    ) -> BoxFuture<'_, Result<bool, NotSubmitted>> {
+        Outgoing::knows(&self.outbox, user, device, client_id)
+    }
+}
+
+#[tokio::test]
+async fn a_forward_whose_source_is_recalled_while_it_is_made_does_not_leave() {
+    let mut house = House::new().await;
+    let item = house.mail("one").await;
+    house.catch_up(house.begin().await).await;
+    let (recall, outbox) = (house.recall.clone(), house.outbox.clone());
+    house.gateway = Gateway::new(Rooms {
+        engine: house.engine.clone(),
+        bells: house.bells.clone(),
+        directory: Directory::new(
+            house.engine.database.clone(),
+            house.clock.clone(),
+            Settings::quick(),
+        )
+        .unwrap(),
+        admission: Arc::new(Everybody),
+        policies: Some(house.policies.clone()),
+        outgoing: Some(Arc::new(RecallsFirst { recall, outbox })),
+        discovery: None,
+        limits: GatewayLimits::default(),
+    });
+    let request = forward("f", source(item));
+    assert_eq!(status(&house, CommandName::SmartForward, &request).await, Some(117));
+    assert!(house.lying_in(FolderKind::SentItems).await.is_empty());
+    assert_eq!(house.outbox.counts().await.unwrap().waiting, 0);
+}
+
+#[tokio::test]
+async fn a_forward_from_a_folder_deleted_under_its_order_is_117() {
+    let house = House::new().await;
+    let folder = house.store.create_folder(house.mailbox, CollectionNumber(0), "Plans").await;
+    let folder = folder.unwrap();
+    let item = house.mail_to(folder.id, "one").await;
+    let told = house.folder_sync("0").await;
+    house.folder_sync(told.sync_key.unwrap().as_str()).await;
+    let number = CollectionId::new(folder.number.to_string()).unwrap();
+    let mut collection = Collection::new(number.clone(), SyncKey::initial());
+    collection.sync_key = house.sync_one(collection.clone()).await.sync_key;
+    assert_eq!(adds(&house.sync_one(collection).await), ["one"]);
+    house.fences("one").await;
+    house.store.delete_folder(folder.id).await.unwrap();
+    let item_id = ServerId::new(format!("{number}:{item}")).unwrap();
+    let item = SourceItem::Item { folder_id: number, item_id };
+    let request = forward("f", Source { item, instance_id: None });
+    assert_eq!(status(&house, CommandName::SmartForward, &request).await, Some(117));
 }
 
 #[tokio::test]

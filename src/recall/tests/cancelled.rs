@@ -102,7 +102,7 @@ async fn a_mail_withdrawn_from_the_outbox_never_reached_anybody_abroad() {
         raw: mail("m", "x"),
         recipients: vec!["Far@elsewhere.example".to_owned(), "blind@elsewhere.example".to_owned()],
         save_in_sent: true,
-        hold: None,
+        judge: None,
     };
     let sent = outbox.submit(submission).await.unwrap().outbox;
     let order = house.orders("m").await;
@@ -141,7 +141,7 @@ async fn a_mail_that_came_after_its_recall_leaves_when_the_order_is_cancelled() 
         raw: mail("m", "other words"),
         recipients: vec!["far@elsewhere.example".to_owned()],
         save_in_sent: false,
-        hold: None,
+        judge: None,
     };
     let sent = outbox.submit(submission).await.unwrap().outbox;
     let state = async || outbox.states(sent).await.unwrap()[0].state.clone();
