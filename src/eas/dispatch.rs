@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use activesync::command::CommandName;
 use activesync::http::Query;
-use activesync::status::{Status, name_in};
+use activesync::status::{Status, common, name_in};
 use activesync::{Document, ProtocolVersion};
 use bytes::Bytes;
 use http::StatusCode;
@@ -18,6 +18,7 @@ use super::endpoint::{Answer, Incoming, Outcome, Plain};
 use super::gateway::Desk;
 use super::session::{self, Refused};
 use super::status::Refusal;
+use super::telling::Telling;
 use crate::database::Tx;
 use crate::directory::User;
 use crate::ids::{DeviceId, UserId};
@@ -100,17 +101,19 @@ impl Ask {
     }
 
     /// An answer that holds nothing out of a mailbox.
-    pub(in crate::eas) fn plain<D: Document>(&self, document: &D) -> Answer {
+    pub(in crate::eas) fn plain<D: Telling>(&self, document: &D) -> Answer {
         plain(document, self.version)
     }
 
     /// An answer that holds content: what the gate lets out, with everything in it on the books. `None` when something in it was
-    /// fenced meanwhile; then it has to be made anew.
-    pub(in crate::eas) async fn release(
+    /// fenced meanwhile; then it has to be made anew. `bytes` are the document as it is written.
+    pub(in crate::eas) async fn release<D: Telling>(
         &self,
+        document: &D,
         bytes: Bytes,
         contents: Vec<Content>,
     ) -> Result<Option<Released>, Refusal> {
+        booked(document, &contents)?;
         let answer = gate::Answer {
             device: self.device.id,
             command: self.query.command.as_str(),
@@ -179,7 +182,7 @@ pub(in crate::eas) struct Voice {
 
 impl Voice {
     /// An answer that holds nothing out of a mailbox.
-    pub(in crate::eas) fn plain<D: Document>(&self, document: &D) -> Answer {
+    pub(in crate::eas) fn plain<D: Telling>(&self, document: &D) -> Answer {
         plain(document, self.version)
     }
 
@@ -192,10 +195,27 @@ impl Voice {
     }
 }
 
-fn plain<D: Document>(document: &D, version: ProtocolVersion) -> Answer {
+fn plain<D: Telling>(document: &D, version: ProtocolVersion) -> Answer {
+    if let Err(why) = booked(document, &[]) {
+        return why.answer(None, Some(version), "");
+    }
     // In no more memory than it fills: the farewell of a wait is kept as long as the wait.
     let bytes = document.encode(version).into_boxed_slice();
     Answer::plain(StatusCode::OK, Plain::without_content(bytes))
+}
+
+/// Whether the gate is asked for everything that a document tells of. Where not, the fault is ours, and nothing leaves.
+pub(in crate::eas) fn booked<D: Telling>(
+    document: &D,
+    contents: &[Content],
+) -> Result<(), Refusal> {
+    if document.told() <= contents.len() {
+        return Ok(());
+    }
+    tracing::error!(
+        "an answer holds more of a mailbox than the gate was asked for; it is not sent"
+    );
+    Err(Refusal::Status(common::SERVER_ERROR))
 }
 
 /// Serves one request.

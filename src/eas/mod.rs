@@ -27,6 +27,7 @@ mod parking;
 mod presence;
 mod session;
 mod status;
+mod telling;
 pub mod tls;
 mod trust;
 

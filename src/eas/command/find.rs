@@ -142,8 +142,9 @@ async fn mail(
         if contents.is_empty() {
             return Ok(whole_of(ask, page));
         }
-        let bytes = Bytes::from(whole(page, MAILBOX).encode(ask.version));
-        if let Some(released) = ask.release(bytes, contents).await? {
+        let response = whole(page, MAILBOX);
+        let bytes = Bytes::from(response.encode(ask.version));
+        if let Some(released) = ask.release(&response, bytes, contents).await? {
             return Ok(ask.send(released).into());
         }
     }

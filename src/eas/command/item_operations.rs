@@ -23,7 +23,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::eas::convert::{AttachmentId, ItemOptions, Unshapable};
-use crate::eas::dispatch::Ask;
+use crate::eas::dispatch::{Ask, booked};
 use crate::eas::endpoint::{Answer, Outcome, Plain};
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, ServerId};
@@ -79,9 +79,10 @@ async fn finish(ask: &Ask, response: &Response, made: Made) -> Result<Option<Ans
         bytes = multipart::encode(&bytes, &made.parts).ok_or(status::TOO_LARGE)?;
     }
     let answer = if made.contents.is_empty() {
+        booked(response, &[])?;
         Answer::plain(StatusCode::OK, Plain::without_content(bytes))
     } else {
-        match ask.release(Bytes::from(bytes), made.contents).await? {
+        match ask.release(response, Bytes::from(bytes), made.contents).await? {
             Some(released) => ask.send(released),
             None => return Ok(None),
         }

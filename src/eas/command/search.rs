@@ -51,8 +51,9 @@ async fn release(
     store: StoreAnswer,
     contents: Vec<crate::recall::gate::Content>,
 ) -> Result<Option<Outcome>, Refusal> {
-    let bytes = Bytes::from(whole(store).encode(ask.version));
-    Ok(ask.release(bytes, contents).await?.map(|released| ask.send(released).into()))
+    let response = whole(store);
+    let bytes = Bytes::from(response.encode(ask.version));
+    Ok(ask.release(&response, bytes, contents).await?.map(|released| ask.send(released).into()))
 }
 
 /// Which results are wanted, from the first one counted as 0.

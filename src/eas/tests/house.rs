@@ -366,7 +366,7 @@ impl House {
 }
 
 /// Trust in an authority that is the same in all houses.
-fn trust() -> Trust {
+pub(super) fn trust() -> Trust {
     Trust::default().with_roots(AUTHORITY.0.as_bytes()).unwrap()
 }
 

@@ -250,6 +250,7 @@ async fn a_forward_whose_source_is_recalled_while_it_is_made_does_not_leave() {
         policies: Some(house.policies.clone()),
         outgoing: Some(Arc::new(RecallsFirst { recall, outbox })),
         discovery: None,
+        trust: trust(),
         limits: GatewayLimits::default(),
     });
     let request = forward("f", source(item));

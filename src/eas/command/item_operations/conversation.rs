@@ -8,7 +8,7 @@ use std::sync::Arc;
 use activesync::status::{Status, item_operations as status};
 
 use crate::eas::dispatch::Ask;
-use crate::eas::look::{self, Terms, Wanted};
+use crate::eas::look::{self, Look, Terms, Wanted};
 use crate::eas::status::Refusal;
 use crate::ids::CollectionNumber;
 use crate::ledger::Place;
@@ -64,7 +64,9 @@ async fn mail_of(ask: &Ask, conversation: &[u8]) -> Result<Vec<(Folder, Item)>, 
         after: None,
         before: None,
     };
-    look::matching(ask, &folders, &Arc::new(wanted), MOVED_MAX).await
+    let found = Look::begin(ask)?.matching(ask, &folders, &Arc::new(wanted), MOVED_MAX).await?;
+    // What takes too long is taken up when the phone comes again.
+    found.ok_or(Refusal::Busy)
 }
 
 fn is_moved(folder: &Folder, to: &Folder) -> bool {

@@ -20,7 +20,7 @@ use super::upload::Answered;
 use super::{Lane, Opening, wire_id};
 use crate::eas::command::wire_key;
 use crate::eas::convert::{self, ItemOptions, Leave, Unshapable};
-use crate::eas::dispatch::Ask;
+use crate::eas::dispatch::{Ask, booked};
 use crate::eas::endpoint::{Answer, BoxFuture};
 use crate::eas::status::Refusal;
 use crate::ids::{ItemNumber, ServerId};
@@ -301,6 +301,7 @@ impl Draft<'_> {
         if opening.turns.is_empty() {
             return Ok(Composed::Answer(ask.plain(&response)));
         }
+        booked(&response, &contents)?;
         let bytes = Bytes::from(response.encode(ask.version));
         drop(response);
         let engine = &ask.desk.engine;
