@@ -1,13 +1,13 @@
 # The targets, for fuzz/run and fuzz/coverage: which there are, what each needs and what it is about.
 
-TARGETS=(wbxml_read wbxml_round_trip request_decode request_round_trip typed_round_trip http_query mime sync_plan wait two_devices)
+TARGETS=(wbxml_read wbxml_round_trip request_decode request_round_trip typed_round_trip http_query imap_client mime sync_plan wait two_devices)
 
 # The protocol crates are built without the gateway, which takes minutes, and with AddressSanitizer. The gateway is built
 # without: it has no unsafe code of its own, and what of SQLite would be watched is not instrumented.
 group_of() {
   case $1 in
     mime | sync_plan | wait | two_devices) echo gateway ;;
-    wbxml_* | request_* | typed_round_trip | http_query) echo protocol ;;
+    wbxml_* | request_* | typed_round_trip | http_query | imap_client) echo protocol ;;
     *) echo "there is no target $1" >&2; return 1 ;;
   esac
 }
@@ -43,6 +43,7 @@ sources_of() {
     wbxml_round_trip) printf '%s\n' $wbxml/reader.rs $wbxml/header.rs $wbxml/mb_u32.rs $wbxml/writer.rs $wbxml/xml ;;
     request_* | typed_round_trip) printf '%s\n' $activesync/command $activesync/item $activesync/element.rs ;;
     http_query) printf '%s\n' $activesync/http.rs $activesync/http ;;
+    imap_client) echo protocol/imap/src ;;
     mime) echo src/message ;;
     sync_plan) printf '%s\n' src/sync/plan.rs src/sync/window.rs ;;
     wait) echo src/push ;;

@@ -10,10 +10,13 @@ use super::talk::Gateway;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists entries, newest first.
+    #[command(after_help = "Example: retract audit list --order 1 --json")]
     List(ListArgs),
     /// Computes every hash again from the stored bytes; exit code 1 when something is wrong.
-    #[command(after_help = "Keep size and root elsewhere, and verify against them later:\n  \
-        retract audit verify --size 1042 --root 9f86d0..")]
+    #[command(
+        after_help = "Example: keep size and root elsewhere, and verify against them later:\n  \
+        retract audit verify --size 1042 --root 9f86d0.."
+    )]
     Verify(VerifyArgs),
 }
 

@@ -22,7 +22,8 @@ pub(super) struct BackupArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "The server must not run, and the data directory must be new or empty. What devices were given after the \
-    backup is not in it: every device is marked, and no pair is called never exposed again."
+    backup is not in it: every device is marked, and no pair is called never exposed again.\n\n\
+    Example: retract restore /var/backups/retract/2026-11-24 --config /etc/retract/retract.toml"
 )]
 pub(super) struct RestoreArgs {
     /// A directory that `retract backup` wrote.

@@ -11,22 +11,29 @@ use super::talk::Gateway;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists devices.
+    #[command(after_help = "Example: retract device list --json")]
     List,
     /// Shows a device and the folders it syncs.
+    #[command(after_help = "Example: retract device show 7")]
     Show(Device),
     /// Orders a wipe. The phone promises it when it fetches the order; a promise is all that can be had.
     #[command(after_help = "Examples:\n  retract device wipe 7 --scope account-only\n  \
         retract device wipe 7 --scope full --device-id androidc1234567890")]
     Wipe(WipeArgs),
     /// Has a device forget and fetch everything again.
+    #[command(after_help = "Example: retract device resync 7")]
     Resync(Device),
     /// Answers a device no more. A wipe that waits goes out first.
+    #[command(after_help = "Example: retract device block 7")]
     Block(Device),
     /// Answers a device again, or at last.
+    #[command(after_help = "Example: retract device allow 7")]
     Allow(Device),
     /// Answers a device only once somebody has allowed it.
+    #[command(after_help = "Example: retract device quarantine 7")]
     Quarantine(Device),
     /// Calls a wipe off that has not left, or closes one that was answered.
+    #[command(after_help = "Example: retract device clear-wipe 7")]
     ClearWipe(Device),
 }
 

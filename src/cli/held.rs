@@ -11,10 +11,13 @@ use super::talk::Gateway;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists what is held.
+    #[command(after_help = "Example: retract held list")]
     List,
     /// Lets a mail leave.
+    #[command(after_help = "Example: retract held release 12")]
     Release(Mail),
     /// Refuses a mail; its sender is told.
+    #[command(after_help = "Example: retract held refuse 12")]
     Refuse(Mail),
 }
 

@@ -59,12 +59,14 @@ pub(super) struct RecallArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: retract cancel 1")]
 pub(super) struct CancelArgs {
     /// The order's number.
     order: i64,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: retract orders --limit 10 --json")]
 pub(super) struct ListArgs {
     /// Orders at most.
     #[arg(long, default_value_t = 50)]
@@ -75,7 +77,8 @@ pub(super) struct ListArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code 3 when not every device is covered.")]
+#[command(after_help = "Example: retract coverage 1 --wait --timeout 120\n\n\
+    Exit code 3 when not every device is covered.")]
 pub(super) struct CoverageArgs {
     /// The order's number.
     order: i64,

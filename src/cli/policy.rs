@@ -14,6 +14,7 @@ use super::talk::{Gateway, segment};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists policies and their rules.
+    #[command(after_help = "Example: retract policy list --json")]
     List,
     /// Makes or changes a policy; its devices fetch it at their next request.
     #[command(
@@ -22,8 +23,10 @@ pub(super) enum Command {
     )]
     Put(PutArgs),
     /// Removes a policy; its users fall back to the default one.
+    #[command(after_help = "Example: retract policy remove strict")]
     Remove(Name),
     /// Decides what becomes of devices nobody decided about.
+    #[command(after_help = "Example: retract policy new-devices quarantine")]
     NewDevices(NewDevices),
 }
 

@@ -10,7 +10,8 @@ use crate::server;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Where it listens is written to addresses.json in the data directory once it is ready.\n\
-    SIGHUP makes it read certificate and key again; phones that wait notice nothing."
+    SIGHUP makes it read certificate and key again; phones that wait notice nothing.\n\n\
+    Example: retract serve --config /etc/retract/retract.toml"
 )]
 pub(super) struct Args {
     /// Threads that serve; as many as there are cores where nothing is said.

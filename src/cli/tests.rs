@@ -15,6 +15,21 @@ fn the_definition_is_sound() {
 }
 
 #[test]
+fn every_command_has_an_example_in_its_help() {
+    let mut without = Vec::new();
+    let mut left = vec![Cli::command()];
+    while let Some(command) = left.pop() {
+        let after = command.get_after_help().map(|help| help.to_string()).unwrap_or_default();
+        let is_shown = after.contains("Example") && after.contains(command.get_name());
+        if !command.has_subcommands() && !is_shown {
+            without.push(command.get_name().to_owned());
+        }
+        left.extend(command.get_subcommands().cloned());
+    }
+    assert!(without.is_empty(), "no example: {without:?}");
+}
+
+#[test]
 fn every_command_is_taken() {
     for line in [
         "retract serve",

@@ -15,8 +15,10 @@ pub(super) enum Command {
     #[command(after_help = "Example: retract token create soc --role operator --days 90")]
     Create(CreateArgs),
     /// Lists tokens.
+    #[command(after_help = "Example: retract token list")]
     List,
     /// Ends a token at once.
+    #[command(after_help = "Example: retract token revoke soc")]
     Revoke(Name),
 }
 
@@ -39,6 +41,7 @@ pub(super) struct Name {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: retract link --name ann --role viewer")]
 pub(super) struct LinkArgs {
     /// Who signs in; the name goes into orders and the audit.
     #[arg(long, default_value = "admin")]

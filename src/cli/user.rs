@@ -17,17 +17,22 @@ pub(super) enum Command {
     /// Makes a user with a mailbox. Without a password one is made up and shown once.
     Add(AddArgs),
     /// Lists users.
+    #[command(after_help = "Example: retract user list --json")]
     List,
     /// Gives a user a new password; the old one is worthless at once.
+    #[command(after_help = "Example: retract user passwd ann --password-file -")]
     Passwd(PasswdArgs),
     /// Shuts a user out; their mail stays.
+    #[command(after_help = "Example: retract user disable ann")]
     Disable(Name),
     /// Lets a user in again.
+    #[command(after_help = "Example: retract user enable ann")]
     Enable(Name),
     /// Has one more address reach a user, or no longer.
     #[command(after_help = "Example: retract user alias ann sales@example.org")]
     Alias(AliasArgs),
     /// Gives a user a policy, or the default one when none is named.
+    #[command(after_help = "Example: retract user policy ann strict")]
     Policy(PolicyArgs),
 }
 

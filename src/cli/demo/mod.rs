@@ -28,6 +28,7 @@ use phones::Phones;
 
 /// `retract demo`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: retract demo --exit")]
 pub(crate) struct Args {
     /// Ends once the recall is told; the exit status says whether every phone that is online let go (0) or not (3).
     #[arg(long)]
