@@ -16,7 +16,7 @@ use super::tokens::SESSION_LIFE;
 use super::{State, caller, tokens};
 use crate::clock::Timestamp;
 use crate::ids::{DeviceId, OrderId};
-use crate::recall::{Coverage, OrderView, PairView};
+use crate::recall::{Coverage, OrderView};
 
 /// Orders and devices on the first page.
 const HOME_ROWS: usize = 200;
@@ -191,13 +191,23 @@ impl Report {
         let coverage = &self.coverage;
         vec![
             ("covered", format!("{} of {}", coverage.covered, coverage.pairs)),
-            ("percent", format!("{:.1} %", coverage.percent)),
+            ("percent", coverage.percent.map_or("none".to_owned(), |p| format!("{p:.1} %"))),
             ("marked read", coverage.read_claimed.to_string()),
             ("answered or forwarded", coverage.acted.to_string()),
-            ("to 50 %", duration(coverage.to_50_percent_ms)),
-            ("to 90 %", duration(coverage.to_90_percent_ms)),
-            ("to 100 %", duration(coverage.to_100_percent_ms)),
+            ("to 50 %", self.duration(coverage.to_50_percent_ms)),
+            ("to 90 %", self.duration(coverage.to_90_percent_ms)),
+            ("to 100 %", self.duration(coverage.to_100_percent_ms)),
         ]
+    }
+
+    fn duration(&self, ms: Option<u64>) -> String {
+        let is_all = self.coverage.pairs > 0 && self.coverage.covered == self.coverage.pairs;
+        match ms {
+            Some(ms) => duration(ms),
+            // Whatever was to be done had been done before anybody asked.
+            None if is_all => "before the order".to_owned(),
+            None => "not yet".to_owned(),
+        }
     }
 }
 
@@ -219,16 +229,11 @@ fn number(number: &Option<u64>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()
 }
 
-fn reason(pair: &PairView) -> &'static str {
-    pair.reason.map_or("", |reason| reason.text())
-}
-
-fn duration(ms: Option<u64>) -> String {
+fn duration(ms: u64) -> String {
     match ms {
-        None => "not yet".to_owned(),
-        Some(ms @ 0..=9_999) => format!("{ms} ms"),
-        Some(ms @ 10_000..=599_999) => format!("{} s", ms / 1_000),
-        Some(ms) => format!("{} min", ms / 60_000),
+        0..=9_999 => format!("{ms} ms"),
+        10_000..=599_999 => format!("{} s", ms / 1_000),
+        _ => format!("{} min", ms / 60_000),
     }
 }
 

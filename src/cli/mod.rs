@@ -104,6 +104,8 @@ pub(crate) enum Failure {
     NotCovered,
     /// The gateway would not do it.
     Refused(String),
+    /// No message with the Message-ID has been met; the report has been printed.
+    NothingMet,
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -131,6 +133,7 @@ impl Failure {
             Failure::Usage(_) => 2,
             Failure::NotCovered => 3,
             Failure::Refused(_) => 4,
+            Failure::NothingMet => 5,
         }
     }
 }
@@ -145,7 +148,7 @@ pub fn main() -> ExitCode {
                 Failure::Error(error) if is_broken_pipe(error) => return ExitCode::SUCCESS,
                 Failure::Error(error) => show::complain(&format!("{error:#}")),
                 Failure::Usage(words) | Failure::Refused(words) => show::complain(words),
-                Failure::NotCovered => {}
+                Failure::NotCovered | Failure::NothingMet => {}
             }
             ExitCode::from(failure.code())
         }
@@ -219,7 +222,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Printed below the help.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 an error; 2 the command line makes no sense; 3 not every device is covered, or not in time; 4 refused.
+Exit codes: 0 done; 1 an error; 2 the command line makes no sense; 3 not every device is covered, or the mail
+still lies in a mailbox, or not in time; 4 refused; 5 no message with the Message-ID has been met.
 
 Examples:
   retract init --hostname mail.example.org --domain example.org

@@ -1,5 +1,6 @@
 //! `retract recall`, `cancel`, `orders`, `coverage`: orders and how far they have come.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -18,7 +19,8 @@ use crate::admin::NewOrder;
 #[command(after_help = "Examples:\n  \
     retract recall --message-id '<m1@example.org>' --reason 'wrong attachment' --dry-run\n  \
     retract recall --message-id '<m1@example.org>' --reason 'wrong attachment' --wait --timeout 120\n\n\
-    Exit code 3 with --wait when not every device is covered when the wait ends.")]
+    Exit code 3 with --wait when not every device is covered, or the mail still lies in a mailbox, when the wait ends; 5 when no message \
+    with this Message-ID has been met.")]
 pub(super) struct RecallArgs {
     /// The Message-ID, with or without angle brackets.
     #[arg(long)]
@@ -59,10 +61,17 @@ pub(super) struct RecallArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: retract cancel 1")]
+#[command(after_help = "Example: retract cancel 1 --wait\n\n\
+    Exit code 3 with --wait when not every copy is back when the wait ends.")]
 pub(super) struct CancelArgs {
     /// The order's number.
     order: i64,
+    /// Waits until every copy is put back.
+    #[arg(long)]
+    wait: bool,
+    /// For how many seconds.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    timeout: u64,
 }
 
 #[derive(Debug, Args)]
@@ -78,7 +87,8 @@ pub(super) struct ListArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: retract coverage 1 --wait --timeout 120\n\n\
-    Exit code 3 when not every device is covered.")]
+    Exit code 3 when not every device is covered, or the mail still lies in a mailbox; 5 when no message with the order's Message-ID \
+    has been met.")]
 pub(super) struct CoverageArgs {
     /// The order's number.
     order: i64,
@@ -116,7 +126,8 @@ pub(super) async fn recall(args: RecallArgs, gateway: &Gateway, say: &Say) -> Re
     }
     let id = answer["id"].as_i64().unwrap_or_default();
     if wait {
-        return finish(id, waited(id, patience, gateway, say).await?, say);
+        let report = waited(id, patience, "waiting for devices", gateway, say).await?;
+        return finish(id, report, say);
     }
     say.either(&answer, |order| {
         format!(
@@ -130,9 +141,30 @@ pub(super) async fn recall(args: RecallArgs, gateway: &Gateway, say: &Say) -> Re
 pub(super) async fn cancel(args: CancelArgs, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
     let path = format!("/api/v1/orders/{}/cancel", args.order);
     let order = gateway.post(&path, &json!({})).await?;
-    say.either(&order, |order| {
-        format!("order {} is cancelled; its copies are put back", show::text(order, "id"))
-    })
+    if !args.wait {
+        return say.either(&order, |order| {
+            let id = show::text(order, "id");
+            format!("order {id} is cancelled; its copies are being put back\n`retract cancel {id} --wait` waits for that")
+        });
+    }
+    let patience = Duration::from_secs(args.timeout);
+    let report = waited(args.order, patience, "waiting for the mail store", gateway, say).await?;
+    say.either(&report, |report| restored(args.order, report))?;
+    match report["to_restore"] == 0 {
+        true => Ok(()),
+        false => Err(Failure::NotCovered),
+    }
+}
+
+/// How far a cancellation has come.
+fn restored(id: i64, report: &Value) -> String {
+    let mut lines = vec![format!(
+        "order {id} is cancelled; {} of {} put back",
+        report["restored"],
+        counted(&report["sealed"], "copy", "copies"),
+    )];
+    lines.extend(store_lines(report));
+    lines.join("\n")
 }
 
 pub(super) async fn list(args: ListArgs, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
@@ -166,7 +198,10 @@ pub(super) async fn coverage(
     say: &Say,
 ) -> Result<(), Failure> {
     let report = match args.wait {
-        true => waited(args.order, Duration::from_secs(args.timeout), gateway, say).await?,
+        true => {
+            let patience = Duration::from_secs(args.timeout);
+            waited(args.order, patience, "waiting for devices", gateway, say).await?
+        }
         false => gateway.get(&format!("/api/v1/orders/{}/coverage", args.order)).await?,
     };
     finish(args.order, report, say)
@@ -175,7 +210,14 @@ pub(super) async fn coverage(
 /// Prints a report; a failure when not everything is covered.
 fn finish(id: i64, report: Value, say: &Say) -> Result<(), Failure> {
     say.either(&report, |report| told(id, report))?;
-    match report["covered"] == report["pairs"] {
+    judged(&report)
+}
+
+/// Success is that every device is covered and the mail lies in no mailbox any more. A Message-ID that nobody has met is none.
+fn judged(report: &Value) -> Result<(), Failure> {
+    let is_out = report["pending"] == 0 && report["to_remove"] == 0;
+    match report["covered"] == report["pairs"] && is_out {
+        _ if report["is_met"] == false => Err(Failure::NothingMet),
         true => Ok(()),
         false => Err(Failure::NotCovered),
     }
@@ -186,11 +228,12 @@ fn finish(id: i64, report: Value, say: &Say) -> Result<(), Failure> {
 async fn waited(
     id: i64,
     patience: Duration,
+    words: &str,
     gateway: &Gateway,
     say: &Say,
 ) -> Result<Value, Failure> {
     if gateway.is_server() {
-        let bar = say.progress("waiting for devices");
+        let bar = say.progress(words);
         let followed = gateway.follow(&format!("/api/v1/orders/{id}/events")).await?;
         // Time over, or the server gone: the report below says how it stands, or why there is none.
         let _over = tokio::time::timeout(patience, settled(followed, &bar)).await;
@@ -297,26 +340,116 @@ fn foreseen(run: &Value) -> String {
 
 /// A report, for people.
 fn told(id: i64, report: &Value) -> String {
-    let order = &report["order"];
-    let mut lines = vec![
-        format!(
-            "order {id} ({}): {}",
-            show::text(order, "state"),
-            show::text(report, "sender_line")
-        ),
-        format!(
-            "{} of {} covered ({} %), marked read on {}, answered or forwarded from {}",
-            report["covered"],
-            report["pairs"],
-            report["percent"],
-            report["read_claimed"],
-            report["acted"]
-        ),
-        format!("T0 delivered  {}", show::time(order, "delivered_at")),
-        format!("T1 recalled   {}", show::time(order, "recalled_at")),
-        format!("T2 fence      {}", show::time(order, "fenced_at")),
-    ];
+    let state = show::text(&report["order"], "state");
+    let mut lines = vec![format!("order {id} ({state}): {}", show::text(report, "sender_line"))];
+    lines.push(covered(report));
+    lines.push(in_mailboxes(report));
+    lines.extend(store_lines(report));
+    lines.extend(header(report));
     lines.extend(paces(report));
+    lines.extend(devices(report));
+    let rows = show::rows(report, "recipients").map(|view| {
+        let text = |name| show::text(view, name);
+        let delivered = show::time(view, "delivered_at");
+        vec![text("recipient"), text("result"), text("devices"), delivered, words(view, "reasons")]
+    });
+    lines.push("\nRecipients".to_owned());
+    let headings = ["RECIPIENT", "RESULT", "DEVICES", "DELIVERED", "REASONS"];
+    lines.push(show::table(&headings, rows.collect()));
+    lines.push(String::new());
+    lines.push(show::text(report, "cannot_know"));
+    lines.join("\n")
+}
+
+/// How much is covered; no share of nothing.
+fn covered(report: &Value) -> String {
+    if report["is_met"] == false {
+        let until = show::time(&report["order"], "stands_until");
+        return format!(
+            "no message with this Message-ID has been met; the order stands until {until}"
+        );
+    }
+    if report["percent"].is_null() {
+        return "no device here is concerned".to_owned();
+    }
+    format!(
+        "{} of {} covered ({} %), marked read on {}, answered or forwarded from {}",
+        report["covered"],
+        report["pairs"],
+        report["percent"],
+        report["read_claimed"],
+        report["acted"]
+    )
+}
+
+/// What the vault has, and what the store still owes.
+fn in_mailboxes(report: &Value) -> String {
+    let mut line = format!(
+        "{} taken out of mailboxes and sealed, {} put back",
+        counted(&report["sealed"], "copy", "copies"),
+        report["restored"]
+    );
+    for (name, words) in
+        [("to_remove", "still to be emptied"), ("to_restore", "still to be put back into")]
+    {
+        if report[name].as_u64().is_some_and(|count| count > 0) {
+            line.push_str(&format!("; {} {words}", counted(&report[name], "mailbox", "mailboxes")));
+        }
+    }
+    line
+}
+
+/// What the mail store could not do yet.
+fn store_lines(report: &Value) -> Vec<String> {
+    let line = |wait: &Value| {
+        let text = |name| show::text(wait, name);
+        let words = match wait["work"].as_str() {
+            Some("remove") => "the mail still lies in the mailbox",
+            Some("restore") => "the mail could not be put back yet",
+            _ => "the devices could not be looked up yet",
+        };
+        let code = wait["reason"].as_str().map(|code| format!(" ({code})")).unwrap_or_default();
+        format!(
+            "{}: {words}{code}; tried {}, next at {}",
+            text("recipient"),
+            counted(&wait["tries"], "time", "times"),
+            show::time(wait, "next_try_at")
+        )
+    };
+    show::rows(report, "store_waits").map(line).collect()
+}
+
+/// Who, what, why, and when.
+fn header(report: &Value) -> Vec<String> {
+    let order = &report["order"];
+    let text = |name| show::text(order, name);
+    let mut by = format!("ordered by    {}", text("asked_by"));
+    for (name, words) in [("signed_in", "signed in by"), ("second", "agreed by")] {
+        if !text(name).is_empty() {
+            by.push_str(&format!(", {words} {}", text(name)));
+        }
+    }
+    let mut lines = vec![
+        by,
+        format!("reason        {}", text("reason")),
+        format!("Message-ID    {}", text("message_id")),
+    ];
+    lines.extend(show::rows(report, "messages").map(|message| {
+        let size = message["size"].as_u64().map(|size| format!(", {size} octets"));
+        format!("message       {}{}", show::text(message, "hash"), size.unwrap_or_default())
+    }));
+    let delivered = match order["delivered_at"].is_null() {
+        true => "to nobody here so far".to_owned(),
+        false => show::time(order, "delivered_at"),
+    };
+    lines.push(format!("T0 delivered  {delivered}"));
+    lines.push(format!("T1 recalled   {}", show::time(order, "recalled_at")));
+    lines.push(format!("T2 fence      {}", show::time(order, "fenced_at")));
+    lines
+}
+
+/// The matrix, its legend, and what is known about each client's Delete.
+fn devices(report: &Value) -> Vec<String> {
     let rows = show::rows(report, "devices").map(|pair| {
         let text = |name| show::text(pair, name);
         vec![
@@ -325,7 +458,7 @@ fn told(id: i64, report: &Value) -> String {
             text("exposure"),
             text("state"),
             text("evidence"),
-            text("reason"),
+            words(pair, "reasons"),
             show::time(pair, "delete_sent_at"),
             text("delete_key"),
             show::time(pair, "acknowledged_at"),
@@ -338,34 +471,50 @@ fn told(id: i64, report: &Value) -> String {
         "EXPOSURE",
         "STATE",
         "EVIDENCE",
-        "REASON",
+        "REASONS",
         "DELETE SENT",
         "KEY",
         "ACKNOWLEDGED",
         "KEY",
     ];
     let rows: Vec<Vec<String>> = rows.collect();
-    lines.push("\nDevices".to_owned());
-    let legend = (!rows.is_empty()).then(|| EXPOSURE_LEGEND.to_owned());
-    lines.push(show::table(&headings, rows));
-    lines.extend(legend);
-    let rows = show::rows(report, "recipients")
-        .map(|view| ["recipient", "result", "devices"].map(|name| show::text(view, name)).to_vec());
-    lines.push("\nRecipients".to_owned());
-    lines.push(show::table(&["RECIPIENT", "RESULT", "DEVICES"], rows.collect()));
-    lines.push(String::new());
-    lines.push(show::text(report, "cannot_know"));
-    lines.join("\n")
+    let is_any = !rows.is_empty();
+    let mut lines = vec!["\nDevices".to_owned(), show::table(&headings, rows)];
+    if is_any {
+        lines.extend([EXPOSURE_LEGEND, ACKNOWLEDGED_LEGEND].map(str::to_owned));
+    }
+    let mut profiles: BTreeMap<String, String> = BTreeMap::new();
+    for pair in show::rows(report, "devices").filter(|pair| !pair["client_profile"].is_null()) {
+        let client = [show::text(pair, "client"), "no User-Agent".to_owned()];
+        let client = client.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        profiles.insert(client, show::text(pair, "client_profile"));
+    }
+    if !profiles.is_empty() {
+        lines.push("\nWhat is known of these clients' Delete".to_owned());
+        lines.extend(profiles.iter().map(|(client, profile)| format!("{client}: {profile}")));
+    }
+    lines
+}
+
+/// A list of words, in one cell.
+fn words(value: &Value, name: &str) -> String {
+    let words = show::rows(value, name).filter_map(Value::as_str);
+    words.map(show::printable).collect::<Vec<_>>().join(", ")
 }
 
 /// How long it took until so many of the devices were covered; nothing where no device is concerned.
 fn paces(report: &Value) -> Vec<String> {
-    if report["pairs"] == 0 {
+    if report["percent"].is_null() {
         return Vec::new();
     }
+    let is_all = report["covered"] == report["pairs"];
     let pace = |(name, percent): (&str, u32)| {
-        let ms =
-            report[name].as_u64().map_or_else(|| "not yet".to_owned(), |ms| format!("{ms} ms"));
+        let ms = match report[name].as_u64() {
+            Some(ms) => format!("{ms} ms"),
+            // Whatever was to be done had been done before anybody asked.
+            None if is_all => "before the order".to_owned(),
+            None => "not yet".to_owned(),
+        };
         format!("{:<13} {ms}", format!("to {percent} %"))
     };
     [("to_50_percent_ms", 50), ("to_90_percent_ms", 90), ("to_100_percent_ms", 100)]
@@ -381,19 +530,66 @@ fn counted(number: &Value, one: &str, many: &str) -> String {
 const EXPOSURE_LEGEND: &str = "exposure: N nothing, H headers, B% part of the body, B body, A attachment, S search result, F fetched, \
      R marked read, M moved, X answered or forwarded, O aged out";
 
+/// What an acknowledgement is.
+const ACKNOWLEDGED_LEGEND: &str = "acknowledged: the app presented the key of the answer that carried the Delete; with removed_earlier \
+     it had let go of the mail itself (deleted for good, or aged out and proven), without a time where that was before the order; with \
+     hierarchy it presented a key of the folder list in which the folder was gone";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn nothing() -> Value {
+        json!({
+            "order": { "state": "open", "stands_until": 0 }, "sender_line": "Nobody here has received it", "covered": 0, "pairs": 0,
+            "percent": null, "is_met": true, "read_claimed": 0, "acted": 0, "pending": 0, "to_remove": 0, "to_restore": 0,
+            "sealed": 2, "restored": 0, "devices": [], "recipients": [], "cannot_know": "whether a person looked",
+        })
+    }
+
     #[test]
     fn a_report_about_nobody_names_no_pace() {
-        let report = json!({
-            "order": { "state": "open" }, "sender_line": "Nobody here has received it", "covered": 0, "pairs": 0, "percent": 100.0,
-            "read_claimed": 0, "acted": 0, "devices": [], "recipients": [], "cannot_know": "whether a person looked",
-        });
-        let told = told(1, &report);
+        let told = told(1, &nothing());
         assert!(!told.contains("not yet") && !told.contains("exposure:"), "{told}");
         assert!(told.contains("\nDevices\nnone\n"), "{told}");
+        assert!(!told.contains("100"), "{told}");
+    }
+
+    #[test]
+    fn a_mistyped_message_id_is_no_success() {
+        let mut report = nothing();
+        report["is_met"] = json!(false);
+        let told = told(1, &report);
+        let words = "no message with this Message-ID has been met; the order stands until 1970-";
+        assert!(told.contains(words), "{told}");
+        assert!(!told.contains(" %"), "{told}");
+        assert_eq!(judged(&report).unwrap_err().code(), 5);
+    }
+
+    #[test]
+    fn mail_that_still_lies_in_a_mailbox_is_no_success_and_says_why() {
+        let mut report = nothing();
+        assert!(judged(&report).is_ok());
+        report["to_remove"] = json!(1);
+        report["store_waits"] = json!([{ "recipient": "bob@example.org", "work": "remove", "tries": 2, "next_try_at": 4_000,
+            "reason": "store_cannot_remove" }]);
+        assert_eq!(judged(&report).unwrap_err().code(), 3);
+        let told = told(1, &report);
+        let words = "bob@example.org: the mail still lies in the mailbox (store_cannot_remove); tried 2 times, next at 1970-";
+        assert!(told.contains(words), "{told}");
+        assert!(told.contains("2 copies taken out of mailboxes and sealed, 0 put back; 1 mailbox still to be emptied"), "{told}");
+    }
+
+    #[test]
+    fn an_acknowledgement_stands_beside_what_is_known_of_the_client() {
+        let mut report = nothing();
+        report["percent"] = json!(100.0);
+        report["devices"] = json!([{ "recipient": "bob@example.org", "state": "acknowledged", "client": "Phone/1",
+            "client_profile": "untested", "reasons": ["removed_earlier", "attachment_saved_possible"] }]);
+        let told = told(1, &report);
+        assert!(told.contains("Phone/1: untested"), "{told}");
+        assert!(told.contains("removed_earlier, attachment_saved_possible"), "{told}");
+        assert!(told.contains("with hierarchy it presented"), "{told}");
     }
 
     #[test]

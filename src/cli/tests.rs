@@ -85,6 +85,7 @@ fn a_refusal_has_its_exit_code() {
     assert_eq!(code(StatusCode::NOT_FOUND), 1);
     assert_eq!(code(StatusCode::BAD_REQUEST), 2);
     assert_eq!(Failure::NotCovered.code(), 3);
+    assert_eq!(Failure::NothingMet.code(), 5);
     assert_eq!(code(StatusCode::CONFLICT), 4);
     assert_eq!(code(StatusCode::FORBIDDEN), 4);
 }

@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 11, name: "withheld", sql: include_str!("migrations/0011_withheld.sql") },
     Migration { number: 12, name: "fenced_in", sql: include_str!("migrations/0012_fenced_in.sql") },
     Migration { number: 13, name: "away", sql: include_str!("migrations/0013_away.sql") },
+    Migration { number: 14, name: "reported", sql: include_str!("migrations/0014_reported.sql") },
     Migration {
         number: 15,
         name: "conversations",

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::ids::{DeviceId, UserId};
 use crate::ledger::{self, Device};
+use crate::recall::ReasonCode;
 use crate::recall::retraction::{self, Evidence};
 
 /// Why something was not done.
@@ -69,12 +70,12 @@ impl NotDone {
             NotDone::DefaultStays => "default_stays",
             NotDone::BadName => "bad_name",
             NotDone::BadRule(_) => "bad_rule",
-            NotDone::WipeUnsupported { .. } => "wipe_unsupported",
+            NotDone::WipeUnsupported { .. } => ReasonCode::WipeUnsupported.text(),
             NotDone::IdNotTyped => "id_not_typed",
             NotDone::WipeUnderWay(_) => "wipe_under_way",
             NotDone::NoWipe => "no_wipe",
             NotDone::DirectiveLeft => "directive_left",
-            NotDone::BlockBeforeWipe => "blocked_before_wipe",
+            NotDone::BlockBeforeWipe => ReasonCode::BlockedBeforeWipe.text(),
             NotDone::Ours(_) => "internal",
         }
     }

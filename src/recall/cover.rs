@@ -90,9 +90,10 @@ pub fn withholds(tx: &Tx<'_>, identity: IdentityId, now: Timestamp) -> Result<bo
     Ok(!standing.is_empty())
 }
 
-/// The store's hook: every arrival is bound in its own transaction.
+/// The store's hook: every arrival is booked for reports, and bound in its own transaction.
 pub fn arrivals(board: FenceBoard) -> OnArrival {
     Arc::new(move |tx, copy, now| {
+        tables::note_delivery(tx, &copy)?;
         if tables::any_fence(tx)? {
             bind_late(tx, &board, copy.identity, copy.mailbox, now)?;
         }

@@ -3,11 +3,12 @@
 //! A pair is a message on a device and shows its worst copy. Everything is in the denominator: recipients outside, and mailboxes whose
 //! devices have not been looked up yet. A percentage never stands alone: reads and answers are counted beside it.
 
+mod rows;
+
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use super::profile;
 use super::reason::ReasonCode;
 use super::retraction::tables::CopyRow;
 use super::state::State;
@@ -25,6 +26,8 @@ pub struct OrderView {
     pub state: &'static str,
     /// Who ordered.
     pub asked_by: String,
+    /// How they had signed in.
+    pub signed_in: String,
     /// Who agreed, where that was wanted.
     pub second: Option<String>,
     /// Why.
@@ -37,7 +40,7 @@ pub struct OrderView {
     pub include_sender: bool,
     /// Copies in the store at the fence.
     pub copies: u64,
-    /// T0: when the first copy was delivered.
+    /// T0: when it first came into a mailbox; the sender's own counts only where the order covers it.
     pub delivered_at: Option<Timestamp>,
     /// T1: when it was ordered.
     pub recalled_at: Timestamp,
@@ -105,7 +108,7 @@ pub struct PairView {
     pub delete_sent_at: Option<Timestamp>,
     /// The sequence of that answer's key.
     pub delete_key: Option<u64>,
-    /// When the app acknowledged.
+    /// When the app acknowledged; `None` where it had let go before the order.
     pub acknowledged_at: Option<Timestamp>,
     /// The sequence of the key it presented.
     pub acknowledged_key: Option<u64>,
@@ -113,8 +116,10 @@ pub struct PairView {
     pub woken_at: Option<Timestamp>,
     /// How often the answer had to go out again.
     pub replays: u32,
-    /// What else is to be known.
+    /// What else is to be known: the first of `reasons`.
     pub reason: Option<ReasonCode>,
+    /// All that is to be known beside the state, the worst copy's first.
+    pub reasons: Vec<ReasonCode>,
     /// When the state last changed.
     pub updated_at: Timestamp,
 }
@@ -130,6 +135,42 @@ pub struct RecipientView {
     pub result: RecipientResult,
     /// How many devices the mailbox has in this order.
     pub devices: u32,
+    /// When it first came into this mailbox.
+    pub delivered_at: Option<Timestamp>,
+    /// What else is to be known.
+    pub reasons: Vec<ReasonCode>,
+}
+
+/// One message the order covers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MessageView {
+    /// The message.
+    pub identity: IdentityId,
+    /// Its verified hash in hex, by which an order can name it.
+    pub hash: String,
+    /// Who it says wrote it.
+    pub from: Option<String>,
+    /// Its octets, where the store or the vault ever had it.
+    pub size: Option<u64>,
+}
+
+/// Something the mail store could not do yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StoreWait {
+    /// In which mailbox.
+    pub mailbox: MailboxId,
+    /// The address of that mailbox.
+    pub recipient: String,
+    /// With which message.
+    pub identity: IdentityId,
+    /// `look_up` its devices, `remove` it, or `restore` it.
+    pub work: &'static str,
+    /// How often it failed.
+    pub tries: u32,
+    /// When it is tried again.
+    pub next_try_at: Timestamp,
+    /// Set where the message still lies in the mailbox.
+    pub reason: Option<ReasonCode>,
 }
 
 /// How a recall stands for one recipient.
@@ -159,8 +200,14 @@ pub struct Coverage {
     pub pairs: u64,
     /// Prevented, acknowledged, resynced.
     pub covered: u64,
-    /// `covered` of `pairs`, in per cent, rounded down to a tenth; 100 when there is no pair.
-    pub percent: f64,
+    /// `covered` of `pairs`, in per cent, rounded down to a tenth; none where there is no pair.
+    pub percent: Option<f64>,
+    /// Whether any message with the Message-ID has been met. Where none was, nothing has been taken back.
+    pub is_met: bool,
+    /// What bears the Message-ID and is covered.
+    pub messages: Vec<MessageView>,
+    /// Pairs whose device had let go of it before the order; the times leave them out.
+    pub removed_earlier: u64,
     /// Wipes promised, which the percentage leaves out.
     pub wipe_acked: u64,
     /// Pairs on which the message was marked read.
@@ -169,9 +216,16 @@ pub struct Coverage {
     pub acted: u64,
     /// Mailboxes whose devices have not been looked up yet.
     pub pending: u64,
+    /// Mailboxes the message is still to be taken out of.
+    pub to_remove: u64,
+    /// Mailboxes it is still to be put back into.
+    pub to_restore: u64,
+    /// What the mail store could not do yet.
+    pub store_waits: Vec<StoreWait>,
     /// How many pairs are in each state.
     pub states: BTreeMap<&'static str, u64>,
-    /// Nothing is under way: every pair is covered, or waits for something that we do not do by ourselves.
+    /// Nothing is under way, in mailboxes or towards devices: every pair is covered, or waits for something that we do not do by
+    /// ourselves.
     pub is_settled: bool,
     /// Milliseconds from T1 until half of the pairs were covered.
     pub to_50_percent_ms: Option<u64>,
@@ -210,12 +264,16 @@ pub(super) struct Books<'a> {
     pub(super) addresses: &'a HashMap<MailboxId, String>,
     pub(super) devices: &'a HashMap<DeviceId, Device>,
     pub(super) vault: (u64, u64),
+    pub(super) messages: Vec<MessageView>,
+    /// When each mailbox got any of it first.
+    pub(super) delivered: HashMap<MailboxId, Timestamp>,
 }
 
 /// Counts an order.
-pub(super) fn tally(books: &Books<'_>) -> Coverage {
-    let devices = pair_views(books);
-    let pending = books.pairs.iter().filter(|pair| is_pending(pair)).count() as u64;
+pub(super) fn tally(books: Books<'_>) -> Coverage {
+    let devices = rows::pairs(&books);
+    let pending = working(&books, Work::Expand);
+    let (to_remove, to_restore) = (working(&books, Work::Remove), working(&books, Work::Restore));
     let never_left = books.outside.iter().filter(|outside| outside.never_left).count() as u64;
     let outside = books.outside.len() as u64 - never_left;
     let pairs = devices.len() as u64 + pending + outside + never_left;
@@ -229,14 +287,14 @@ pub(super) fn tally(books: &Books<'_>) -> Coverage {
             *states.entry(state.name()).or_insert(0) += count;
         }
     }
-    let is_moving =
-        |pair: &PairView| matches!(pair.state, State::Queued | State::Sent | State::Fenced);
-    let recipients = recipient_views(books, &devices);
+    let is_done = books.order.is_listed && pending + to_remove + to_restore == 0;
+    let is_met = !books.messages.is_empty();
+    let recipients = rows::recipients(&books, &devices);
     let mut percent = percent(covered, pairs);
-    let [to_50, to_90, mut to_100] = times(books.order, &devices, never_left, pairs);
+    let [to_50, to_90, mut to_100] = rows::times(books.order, &devices, never_left, pairs);
     if !books.order.is_listed {
         // Who is outside is not known yet: nothing is complete.
-        percent = percent.min(PERCENT_UNLISTED_MAX);
+        percent = percent.map(|percent| percent.min(PERCENT_UNLISTED_MAX));
         to_100 = None;
     }
     Coverage {
@@ -244,22 +302,39 @@ pub(super) fn tally(books: &Books<'_>) -> Coverage {
         pairs,
         covered,
         percent,
+        is_met,
+        removed_earlier: count(&devices, rows::is_removed_earlier),
         wipe_acked: count(&devices, |pair| pair.state == State::WipeAcked),
         read_claimed: count(&devices, |pair| pair.read_claimed),
         acted: count(&devices, |pair| pair.acted),
         pending,
+        to_remove,
+        to_restore,
+        store_waits: rows::store_waits(&books),
         states,
-        is_settled: books.order.is_listed && pending == 0 && !devices.iter().any(is_moving),
+        is_settled: is_done && !devices.iter().any(is_moving),
         to_50_percent_ms: to_50,
         to_90_percent_ms: to_90,
         to_100_percent_ms: to_100,
-        sender_line: sender_line(&recipients),
+        sender_line: rows::sender_line(books.order, is_met, &recipients),
         recipients,
         devices,
         sealed: books.vault.0,
         restored: books.vault.1,
+        messages: books.messages,
         cannot_know: CANNOT_KNOW,
     }
+}
+
+/// Pairs for which this work is still to be done.
+fn working(books: &Books<'_>, work: Work) -> u64 {
+    books.pairs.iter().filter(|pair| pair.work() == Some(work)).count() as u64
+}
+
+/// What is under way towards a device, and what we wait for ourselves.
+fn is_moving(pair: &PairView) -> bool {
+    use State::{Fenced, Queued, ResyncOrdered, Sent};
+    matches!(pair.state, Fenced | Queued | Sent | ResyncOrdered)
 }
 
 /// An order as it is shown.
@@ -268,6 +343,7 @@ pub(super) fn view(order: &OrderRow) -> OrderView {
         id: order.id,
         state: if order.is_open { "open" } else { "cancelled" },
         asked_by: order.asked_by.clone(),
+        signed_in: signed_in(&order.asked_by),
         second: order.second.clone(),
         reason: order.reason.clone(),
         message_id: order.message_id.clone(),
@@ -283,13 +359,21 @@ pub(super) fn view(order: &OrderRow) -> OrderView {
     }
 }
 
-/// `covered` of `all` in per cent, rounded down to a tenth so that 100 means all.
-pub(super) fn percent(covered: u64, all: u64) -> f64 {
-    if all == 0 {
-        return 100.0;
+/// How the actor of this name signed in (`Actor::name`).
+fn signed_in(actor: &str) -> String {
+    match actor.split_once(':') {
+        Some(("token", name)) => format!("the bearer token {name}"),
+        Some(("shell", name)) => format!("the machine's own socket, as its user {name}"),
+        Some(("admin", name)) => format!("a session of a browser, begun with a link for {name}"),
+        Some(("sender", address)) => format!("the mailbox of {address}"),
+        _ => String::new(),
     }
-    let tenths = covered.saturating_mul(1_000) / all;
-    u32::try_from(tenths).map_or(0.0, f64::from) / 10.0
+}
+
+/// `covered` of `all` in per cent, rounded down to a tenth so that 100 means all; nothing is no share of nothing.
+fn percent(covered: u64, all: u64) -> Option<f64> {
+    let tenths = covered.saturating_mul(1_000).checked_div(all)?;
+    Some(u32::try_from(tenths).map_or(0.0, f64::from) / 10.0)
 }
 
 /// What left for a device, as the chips of the report. With a gap there is no `N`.
@@ -321,183 +405,8 @@ pub(super) fn grade(state: State) -> Grade {
     }
 }
 
-fn is_pending(pair: &PairRow) -> bool {
-    pair.verdict == Verdict::Withdraw && pair.step == Work::Expand as i64
-}
-
 fn count(pairs: &[PairView], test: impl Fn(&PairView) -> bool) -> u64 {
     pairs.iter().filter(|pair| test(pair)).count() as u64
-}
-
-/// One view per message and device, showing its worst copy and the exposure of all of them.
-fn pair_views(books: &Books<'_>) -> Vec<PairView> {
-    let mut by_pair: BTreeMap<(MailboxId, DeviceId, IdentityId), PairView> = BTreeMap::new();
-    let mut exposure: HashMap<(IdentityId, DeviceId), Exposure> = HashMap::new();
-    let mut woken: HashMap<(IdentityId, DeviceId), Timestamp> = HashMap::new();
-    let mut worst: HashMap<(IdentityId, DeviceId), (&CopyRow, u32)> = HashMap::new();
-    for copy in books.copies {
-        let key = (copy.identity, copy.device);
-        let seen = exposure.entry(key).or_default();
-        *seen |= copy.exposure;
-        if let Some(at) = copy.woken_at {
-            let latest = woken.entry(key).or_insert(at);
-            *latest = at.max(*latest);
-        }
-        let (shown, copies) = worst.entry(key).or_insert((copy, 0));
-        *copies += 1;
-        if copy.state.badness() > shown.state.badness() {
-            *shown = copy;
-        }
-    }
-    for (key, (copy, copies)) in worst {
-        let seen = exposure.get(&key).copied().unwrap_or_default();
-        let mut view = pair_view(books, copy, copies, seen);
-        view.woken_at = woken.get(&key).copied();
-        by_pair.insert((copy.mailbox, copy.device, copy.identity), view);
-    }
-    by_pair.into_values().collect()
-}
-
-fn pair_view(books: &Books<'_>, copy: &CopyRow, copies: u32, exposure: Exposure) -> PairView {
-    let facts = books.devices.get(&copy.device);
-    let is_on_device = copy.folder != FolderId(0);
-    PairView {
-        mailbox: copy.mailbox,
-        recipient: address(books, copy.mailbox),
-        identity: copy.identity,
-        device: copy.device,
-        device_name: facts.map(device_name).unwrap_or_default(),
-        client: facts.map(|facts| facts.user_agent.clone()).unwrap_or_default(),
-        client_profile: facts
-            .map_or(profile::UNKNOWN, |facts| profile::of(&facts.user_agent, &facts.device_type)),
-        last_seen: facts.map(|facts| facts.last_seen),
-        exposure: chips(exposure, facts.is_some_and(|facts| facts.gap)),
-        read_claimed: exposure.contains(Exposure::READ_CLAIMED),
-        acted: exposure.contains(Exposure::ACTED),
-        state: copy.state,
-        evidence: grade(copy.state),
-        copies: if is_on_device { copies } else { 0 },
-        folder: is_on_device.then_some(copy.folder),
-        item: is_on_device.then_some(copy.item),
-        delete_sent_at: copy.sent_at,
-        delete_key: copy.sent_seq,
-        acknowledged_at: copy.acked_at,
-        acknowledged_key: copy.acked_seq,
-        woken_at: copy.woken_at,
-        replays: copy.replays,
-        reason: copy.reason.or_else(|| unwatched(books, copy)),
-        updated_at: copy.updated_at,
-    }
-}
-
-/// A `Delete` waits in a folder that the device does not wait on: nothing wakes it for that.
-fn unwatched(books: &Books<'_>, copy: &CopyRow) -> Option<ReasonCode> {
-    let watched = books.watched.get(&copy.device)?;
-    let is_beside = copy.state == State::Queued && !watched.contains(&copy.folder);
-    is_beside.then_some(ReasonCode::FolderNotWatched)
-}
-
-fn address(books: &Books<'_>, mailbox: MailboxId) -> String {
-    let known = books.addresses.get(&mailbox).cloned();
-    known.unwrap_or_else(|| format!("mailbox {mailbox}"))
-}
-
-/// One view per mailbox, worst device first in its judgement, and one per recipient outside.
-fn recipient_views(books: &Books<'_>, devices: &[PairView]) -> Vec<RecipientView> {
-    let mut by_mailbox: HashMap<MailboxId, Vec<State>> = HashMap::new();
-    for pair in devices {
-        by_mailbox.entry(pair.mailbox).or_default().push(pair.state);
-    }
-    let mut mailboxes: BTreeMap<MailboxId, (Verdict, bool)> = BTreeMap::new();
-    for pair in books.pairs {
-        let entry = mailboxes.entry(pair.mailbox).or_insert((pair.verdict, false));
-        entry.1 |= is_pending(pair);
-        if pair.verdict == Verdict::Withdraw {
-            entry.0 = Verdict::Withdraw;
-        }
-    }
-    let mut views: Vec<RecipientView> = Vec::new();
-    for (mailbox, (verdict, is_pending)) in mailboxes {
-        let states = by_mailbox.get(&mailbox).map_or(&[][..], Vec::as_slice);
-        let result = match verdict {
-            Verdict::LeaveSender => RecipientResult::LeftAlone,
-            _ if !books.order.is_open => RecipientResult::Cancelled,
-            _ if is_pending => RecipientResult::Waiting,
-            _ => recipient_result(states),
-        };
-        let devices = u32::try_from(states.len()).unwrap_or(u32::MAX);
-        views.push(RecipientView {
-            recipient: address(books, mailbox),
-            verdict: Some(verdict),
-            result,
-            devices,
-        });
-    }
-    views.extend(books.outside.iter().map(|outside| RecipientView {
-        recipient: outside.address.clone(),
-        verdict: None,
-        result: match outside.never_left {
-            true => RecipientResult::NotReached,
-            false => RecipientResult::CannotBeRecalled,
-        },
-        devices: 0,
-    }));
-    views
-}
-
-fn recipient_result(states: &[State]) -> RecipientResult {
-    let worst = states.iter().max_by_key(|state| state.badness());
-    match worst {
-        None | Some(State::Prevented) => RecipientResult::NotReached,
-        Some(state) if state.is_covered() => RecipientResult::RemovalAcknowledged,
-        Some(State::NotRetractable | State::Outside | State::Unreachable) => {
-            RecipientResult::CannotBeRecalled
-        }
-        Some(_) => RecipientResult::Waiting,
-    }
-}
-
-/// The line a sender reads.
-fn sender_line(recipients: &[RecipientView]) -> String {
-    let count = |result| recipients.iter().filter(|view| view.result == result).count();
-    let all = recipients.iter().filter(|view| view.result != RecipientResult::LeftAlone).count();
-    if all == 0 {
-        return "Nobody here has received it; a copy that arrives later is withheld".to_owned();
-    }
-    if count(RecipientResult::Cancelled) > 0 {
-        return "The recall was cancelled".to_owned();
-    }
-    let never = count(RecipientResult::NotReached);
-    let mut line = format!("{never} of {all} recipients' phones never received it");
-    for (result, words) in [
-        (RecipientResult::RemovalAcknowledged, "acknowledged removal"),
-        (RecipientResult::Waiting, "waiting"),
-        (RecipientResult::CannotBeRecalled, "cannot be recalled"),
-    ] {
-        let found = count(result);
-        if found > 0 {
-            line.push_str(&format!(", {found} {words}"));
-        }
-    }
-    line
-}
-
-/// When 50, 90 and 100 per cent of all pairs were covered, from T1.
-fn times(order: &OrderRow, devices: &[PairView], never_left: u64, pairs: u64) -> [Option<u64>; 3] {
-    let covered_at = |pair: &PairView| match pair.state {
-        State::Prevented => Some(order.fenced_at),
-        state if state.is_covered() => Some(pair.acknowledged_at.unwrap_or(pair.updated_at)),
-        _ => None,
-    };
-    let withdrawn = (0..never_left).map(|_| order.fenced_at);
-    let mut at: Vec<Timestamp> = devices.iter().filter_map(covered_at).chain(withdrawn).collect();
-    at.sort_unstable();
-    [50, 90, 100].map(|percent| {
-        let wanted = (pairs.saturating_mul(percent)).div_ceil(100);
-        let index = usize::try_from(wanted.checked_sub(1)?).ok()?;
-        let reached = at.get(index)?;
-        u64::try_from(reached.since(order.asked_at).as_millis()).ok()
-    })
 }
 
 const GAP: &str = "gap";

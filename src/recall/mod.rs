@@ -44,7 +44,8 @@ use tokio::sync::watch;
 
 pub use cover::{arrivals, bind_late, covers, met_on_a_device, withholds};
 pub use coverage::{
-    CANNOT_KNOW, Coverage, Grade, OrderView, PairView, RecipientResult, RecipientView,
+    CANNOT_KNOW, Coverage, Grade, MessageView, OrderView, PairView, RecipientResult, RecipientView,
+    StoreWait,
 };
 pub use dry_run::{DRY_RUN_ROWS_MAX, DryDevice, DryRecipient, DryRun};
 pub use enforce::{Policy, Situation, Step, deletes_max, may_nudge, next_step, silent_after};
@@ -57,7 +58,7 @@ pub use state::State;
 pub use tables::{Verdict, any_fence, sealed_as};
 pub use vault::departures;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::database::{Database, Error, Tx};
 use crate::directory;
 use crate::failpoint;
@@ -65,6 +66,7 @@ use crate::ids::{DeviceId, MailboxId, OrderId, UserId};
 use crate::ledger;
 use crate::mailbox::MailboxError;
 use crate::mailbox::embedded::Embedded;
+use crate::message;
 use crate::push::Bells;
 use gate::FenceBoard;
 use order::Ask;
@@ -272,7 +274,8 @@ fn coverage_of(tx: &Tx<'_>, id: OrderId) -> Result<Coverage, RecallError> {
         }
     }
     let vault = tables::vault_counts(tx, id)?;
-    Ok(coverage::tally(&coverage::Books {
+    let (messages, delivered) = messages_of(tx, id)?;
+    Ok(coverage::tally(coverage::Books {
         order: &order,
         pairs: &pairs,
         copies: &copies,
@@ -281,7 +284,32 @@ fn coverage_of(tx: &Tx<'_>, id: OrderId) -> Result<Coverage, RecallError> {
         addresses: &addresses,
         devices: &devices,
         vault,
+        messages,
+        delivered,
     }))
+}
+
+/// What an order covers, and when each mailbox got any of it first.
+fn messages_of(
+    tx: &Tx<'_>,
+    id: OrderId,
+) -> Result<(Vec<MessageView>, HashMap<MailboxId, Timestamp>), Error> {
+    let (mut messages, mut delivered) = (Vec::new(), HashMap::new());
+    for identity in tables::identities(tx, id)? {
+        for (mailbox, at) in tables::deliveries(tx, identity)? {
+            let first = delivered.entry(mailbox).or_insert(at);
+            *first = at.min(*first);
+        }
+        if let Some(known) = message::identity(tx, identity)? {
+            messages.push(MessageView {
+                identity,
+                hash: selector::hex(&known.verified),
+                from: known.from,
+                size: tables::size_of(tx, identity)?,
+            });
+        }
+    }
+    Ok((messages, delivered))
 }
 
 /// Tells the watchers that some order may look different.

@@ -310,7 +310,7 @@ fn check_sender(
     if !limits.senders_may_recall {
         return Err(refuse(ReasonCode::NotEnabled, "senders cannot recall mail here"));
     }
-    let is_old = selection.delivered_at.is_some_and(|at| now.since(at) > limits.sender_age_max);
+    let is_old = selection.met_at.is_some_and(|at| now.since(at) > limits.sender_age_max);
     if is_old {
         return Err(refuse(ReasonCode::TooOld, "the mail is older than senders may recall"));
     }
@@ -373,7 +373,7 @@ fn record(
         include_sender: ask.request.include_sender,
         is_exact: ask.request.bodies.is_some() || (is_sender && !selection.identities.is_empty()),
         is_open: true,
-        delivered_at: selection.delivered_at,
+        delivered_at: None,
         asked_at: ask.asked_at,
         fenced_at: now,
         stands_until: now.after(DAY * days),

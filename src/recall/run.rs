@@ -156,6 +156,8 @@ impl Recall {
                 for pair in &pairs {
                     tables::put_off(tx, pair, now.after(back_off(pair.tries)))?;
                 }
+                // The report says so.
+                tx.on_commit(super::changed);
                 Ok(pairs.len())
             })
             .await
@@ -195,8 +197,7 @@ fn rows_of(pair: &PairRow, held: &Held, has_gap: bool, now: Timestamp) -> Vec<Co
         return Vec::new();
     }
     let mut evidence = vec![Evidence::MayBeHeld];
-    let saved = held.exposure.contains(Exposure::ATTACHMENT);
-    let mut reason = saved.then_some(ReasonCode::AttachmentSavedPossible);
+    let mut reason = None;
     // Books with a gap cannot say that it is gone.
     if !held.open && !has_gap {
         evidence.push(Evidence::RemovedEarlier);
@@ -266,7 +267,8 @@ fn row(
         sent_seq: None,
         sent_at: None,
         acked_seq: None,
-        acked_at: (state == State::Acknowledged).then_some(now),
+        // What was proven before the order has no time of this order.
+        acked_at: None,
         woken_at: None,
         replays: 0,
         reason,

@@ -4,7 +4,7 @@
 //! counts as lying in a mailbox when the store has a copy there, when a device was ever sent one from there, or when the vault took one
 //! from there: what has been deleted from the mailbox may still be on the phone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -38,7 +38,8 @@ pub(super) struct Found {
     pub(super) verified: [u8; 32],
     pub(super) from: Option<String>,
     pub(super) sent_at: Option<Timestamp>,
-    pub(super) delivered_at: Option<Timestamp>,
+    /// When it first came into each mailbox.
+    pub(super) delivered: BTreeMap<MailboxId, Timestamp>,
     /// The mailbox of every copy in the store.
     pub(super) copies: Vec<MailboxId>,
     pub(super) mailboxes: BTreeSet<MailboxId>,
@@ -74,7 +75,8 @@ pub(super) struct Selection {
     pub(super) copies: u64,
     /// Different mailboxes that will be withdrawn from.
     pub(super) mailboxes: u64,
-    pub(super) delivered_at: Option<Timestamp>,
+    /// When any of it was first in any mailbox, the sender's own among them.
+    pub(super) met_at: Option<Timestamp>,
     pub(super) sender_mailbox: Option<MailboxId>,
     /// Set when something was found and nothing of it may be recalled.
     pub(super) refused: Option<ReasonCode>,
@@ -103,7 +105,7 @@ fn load_one(tx: &Tx<'_>, id: IdentityId) -> Result<Found, Error> {
         verified: known.verified,
         from: known.from,
         sent_at: known.date,
-        delivered_at: tables::delivered_at(tx, id)?,
+        delivered: tables::deliveries(tx, id)?,
         copies,
         mailboxes,
         sender_mailbox,
@@ -131,8 +133,8 @@ pub(super) fn decide(scope: &Scope, found: &[Found]) -> Selection {
         }
         let taken = one.copies.iter().filter(|mailbox| verdict(**mailbox) == Verdict::Withdraw);
         selection.copies += taken.count() as u64;
-        selection.delivered_at =
-            [selection.delivered_at, one.delivered_at].into_iter().flatten().min();
+        selection.met_at =
+            selection.met_at.into_iter().chain(one.delivered.values().copied()).min();
     }
     selection.mailboxes = withdrawn.len() as u64;
     if selection.identities.is_empty() && !found.is_empty() {
@@ -202,7 +204,7 @@ mod tests {
             verified: [u8::try_from(identity).unwrap(); 32],
             from: Some(from.to_owned()),
             sent_at: None,
-            delivered_at: Some(Timestamp(1_000 + identity)),
+            delivered: mailboxes.iter().map(|m| (MailboxId(*m), Timestamp(1_000 + m))).collect(),
             copies: mailboxes.iter().map(|mailbox| MailboxId(*mailbox)).collect(),
             mailboxes: mailboxes.iter().map(|mailbox| MailboxId(*mailbox)).collect(),
             sender_mailbox: Some(MailboxId(1)),
@@ -219,7 +221,7 @@ mod tests {
         let selection = decide(&anyone(), &all);
         assert_eq!((selection.copies, selection.mailboxes), (2, 2));
         assert!(selection.pairs.contains(&(IdentityId(1), MailboxId(1), Verdict::LeaveSender)));
-        assert_eq!(selection.delivered_at, Some(Timestamp(1_001)));
+        assert_eq!(selection.met_at, Some(Timestamp(1_001)));
         let asked = decide(&Scope { include_sender: true, ..anyone() }, &all);
         assert_eq!(asked.copies, 3);
     }

@@ -3,14 +3,14 @@
 //!
 //! [`fenced`] and `standing_for` are asked for every item that leaves: each is one look-up in a primary key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::database::{BodyHash, Error, Row, Tx};
 use crate::ids::{CollectionNumber, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
 use crate::mailbox::embedded::Body;
 use crate::mailbox::embedded::in_tx::RemovedCopy;
-use crate::mailbox::{Flag, FolderKind};
+use crate::mailbox::{Copy, Flag, FolderKind};
 use crate::params;
 
 /// The order that covers the message as it lies in this mailbox, if one does.
@@ -97,7 +97,6 @@ pub(super) fn insert_order(tx: &Tx<'_>, order: &OrderRow) -> Result<OrderId, Err
         &order.reason,
         order.include_sender,
         order.is_exact,
-        order.delivered_at,
         order.asked_at,
         order.fenced_at,
         order.stands_until,
@@ -227,6 +226,17 @@ pub(super) struct PairRow {
     pub(super) step: i64,
     pub(super) since: Timestamp,
     pub(super) tries: u32,
+    /// When what failed is tried again; 0 when it never failed.
+    pub(super) not_before: Timestamp,
+}
+
+impl PairRow {
+    /// What is still to be done for it, if anything.
+    pub(super) fn work(&self) -> Option<Work> {
+        [Work::Expand, Work::Remove, Work::Restore]
+            .into_iter()
+            .find(|work| *work as i64 == self.step)
+    }
 }
 
 /// Writes a pair unless it is there; a withdraw fences at once.
@@ -336,9 +346,25 @@ pub(super) fn mailboxes(tx: &Tx<'_>) -> Result<u64, Error> {
     Ok(tx.one(MAILBOXES, params![], |row| row.get(0))?.unwrap_or(0))
 }
 
-/// When the first copy that is still there arrived.
-pub(super) fn delivered_at(tx: &Tx<'_>, identity: IdentityId) -> Result<Option<Timestamp>, Error> {
-    Ok(tx.one(DELIVERED_AT, params![identity], |row| row.get(0))?.flatten())
+/// Books that the message came into this mailbox, as the copy just appended there; only the first time counts.
+pub(super) fn note_delivery(tx: &Tx<'_>, copy: &Copy) -> Result<(), Error> {
+    let values = params![copy.identity, copy.mailbox, copy.folder, copy.item];
+    tx.execute(NOTE_DELIVERY, values).map(drop)
+}
+
+/// When a message first came into each mailbox it was ever delivered to.
+pub(super) fn deliveries(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+) -> Result<BTreeMap<MailboxId, Timestamp>, Error> {
+    let rows =
+        tx.all(DELIVERIES, params![identity, PAIRS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The octets of a message, where the store or the vault ever had it.
+pub(super) fn size_of(tx: &Tx<'_>, identity: IdentityId) -> Result<Option<u64>, Error> {
+    Ok(tx.one(SIZE_OF, params![identity], |row| row.get(0))?.flatten())
 }
 
 /// Any copy of a message that the vault ever sealed.
@@ -360,7 +386,12 @@ pub(super) fn insert_outside(
 
 pub(super) fn outside(tx: &Tx<'_>, order: OrderId) -> Result<Vec<Outside>, Error> {
     tx.all(OUTSIDE, params![order, PAIRS_MAX], |row| {
-        Ok(Outside { address: row.get(0)?, never_left: row.get::<Option<bool>>(1)? == Some(true) })
+        let left: Option<bool> = row.get(1)?;
+        Ok(Outside {
+            address: row.get(0)?,
+            never_left: left == Some(true),
+            is_elsewhere: left.is_none(),
+        })
     })
 }
 
@@ -370,6 +401,8 @@ pub(super) struct Outside {
     pub(super) address: String,
     /// Every mail to them was withdrawn from the outbox, and was never offered without our knowing the answer.
     pub(super) never_left: bool,
+    /// The outbox has no record of a mail to them: it took another road than this gateway.
+    pub(super) is_elsewhere: bool,
 }
 
 /// What of a sealed copy is only needed to put it back.
@@ -486,6 +519,7 @@ fn read_pair(row: &Row<'_>) -> Result<PairRow, Error> {
         step: row.get(4)?,
         since: row.get(5)?,
         tries: row.get(6)?,
+        not_before: row.get(7)?,
     })
 }
 
@@ -535,13 +569,19 @@ const ANY_OPEN: &str = "SELECT id FROM orders WHERE state = 1 LIMIT 1";
 
 const NEXT_ORDER: &str = "SELECT COALESCE(MAX(id), 0) + 1 FROM orders";
 const INSERT_ORDER: &str = "INSERT INTO orders (id, asked_by, is_sender, second, idempotency_key, fingerprint, message_id, \
-    from_address, reason, include_sender, is_exact, state, delivered_at, asked_at, fenced_at, stands_until, copies, sender_mailbox, is_listed) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12, ?13, ?14, ?15, ?16, ?17, 0)";
+    from_address, reason, include_sender, is_exact, state, asked_at, fenced_at, stands_until, copies, sender_mailbox, is_listed) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12, ?13, ?14, ?15, ?16, 0)";
 macro_rules! select_order {
     ($rest:literal) => {
         concat!(
             "SELECT id, asked_by, is_sender, second, idempotency_key, fingerprint, message_id, from_address, reason, ",
-            "include_sender, is_exact, state, delivered_at, asked_at, fenced_at, stands_until, copies, cancelled_at, ",
+            "include_sender, is_exact, state, (SELECT MIN(received_at) FROM order_identities ",
+            "JOIN first_deliveries ON first_deliveries.identity_id = order_identities.identity_id ",
+            "WHERE order_identities.order_id = orders.id AND (orders.include_sender = 1 OR NOT EXISTS (SELECT 1 FROM pairs ",
+            "WHERE pairs.identity_id = first_deliveries.identity_id AND pairs.mailbox_id = first_deliveries.mailbox_id ",
+            "AND pairs.order_id = orders.id AND pairs.verdict = 2) ",
+            "AND first_deliveries.mailbox_id <> COALESCE(orders.sender_mailbox, -1))), ",
+            "asked_at, fenced_at, stands_until, copies, cancelled_at, ",
             "cancelled_by, sender_mailbox, is_listed FROM orders ",
             $rest
         )
@@ -576,7 +616,7 @@ const INSERT_PAIR: &str = "INSERT INTO pairs (identity_id, mailbox_id, order_id,
 macro_rules! select_pair {
     ($rest:literal) => {
         concat!(
-            "SELECT identity_id, mailbox_id, order_id, verdict, step, since, tries FROM pairs ",
+            "SELECT identity_id, mailbox_id, order_id, verdict, step, since, tries, not_before FROM pairs ",
             $rest
         )
     };
@@ -637,7 +677,12 @@ const VAULT_COUNTS: &str = "SELECT COUNT(*), COUNT(vault.restored_at) FROM pairs
 /// Of the outbox's tables: to whom a message was sent.
 const SENT_TO: &str = "SELECT DISTINCT recipient FROM outbox_recipients WHERE outbox_id IN \
     (SELECT id FROM outbox WHERE identity_id = ?1) LIMIT ?2";
-/// Of the store's tables: how large the installation is, and when a message first arrived.
+/// Of the store's tables: how large the installation is, when a message arrived, how large it is.
 const MAILBOXES: &str = "SELECT COUNT(*) FROM mailboxes";
-const DELIVERED_AT: &str =
-    "SELECT MIN(received_at) FROM messages WHERE identity_id = ?1 AND deleted = 0";
+const NOTE_DELIVERY: &str = "INSERT INTO first_deliveries (identity_id, mailbox_id, received_at) \
+    SELECT ?1, ?2, received_at FROM messages WHERE folder_id = ?3 AND item = ?4 \
+    ON CONFLICT (identity_id, mailbox_id) DO NOTHING";
+const DELIVERIES: &str =
+    "SELECT mailbox_id, received_at FROM first_deliveries WHERE identity_id = ?1 LIMIT ?2";
+const SIZE_OF: &str = "SELECT MAX(size) FROM (SELECT size FROM messages WHERE identity_id = ?1 AND deleted = 0 \
+    UNION ALL SELECT size FROM vault WHERE identity_id = ?1) AS sizes";

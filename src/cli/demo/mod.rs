@@ -195,7 +195,10 @@ fn tell_step(after: Duration, device: &crate::recall::PairView) {
 fn report(coverage: &Coverage, phones: &Phones) {
     say(&format!(
         "\n{} of {} devices are covered ({} %). {}",
-        coverage.covered, coverage.pairs, coverage.percent, coverage.sender_line
+        coverage.covered,
+        coverage.pairs,
+        coverage.percent.unwrap_or_default(),
+        coverage.sender_line
     ));
     say(&format!("{} copies were taken out of mailboxes into the vault.", coverage.sealed));
     for device in &coverage.devices {

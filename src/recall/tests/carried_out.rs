@@ -35,7 +35,7 @@ async fn one_phone_never_had_it_and_the_other_lets_go() {
     assert!(house.due(bobs, at.0).is_empty());
     let coverage = house.recall.wait_settled(order, Duration::ZERO).await.unwrap();
     assert!(coverage.is_settled);
-    assert_eq!((coverage.pairs, coverage.covered, coverage.percent), (3, 2, 66.6));
+    assert_eq!((coverage.pairs, coverage.covered, coverage.percent), (3, 2, Some(66.6)));
     assert_eq!((coverage.sealed, coverage.restored), (2, 0));
     assert_eq!((coverage.to_50_percent_ms, coverage.to_100_percent_ms), (Some(100), None));
     assert_eq!(

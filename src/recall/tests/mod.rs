@@ -3,6 +3,7 @@
 mod cancelled;
 mod carried_out;
 mod ordered;
+mod reported;
 
 use bytes::Bytes;
 use roaring::RoaringBitmap;
