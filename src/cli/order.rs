@@ -483,6 +483,11 @@ fn devices(report: &Value) -> Vec<String> {
     if is_any {
         lines.extend([EXPOSURE_LEGEND, ACKNOWLEDGED_LEGEND].map(str::to_owned));
     }
+    let told: Vec<String> = show::rows(report, "devices").flat_map(told_of).collect();
+    if !told.is_empty() {
+        lines.push("\nWhat was fetched, read and acted on, event by event".to_owned());
+        lines.extend(told);
+    }
     let mut profiles: BTreeMap<String, String> = BTreeMap::new();
     for pair in show::rows(report, "devices").filter(|pair| !pair["client_profile"].is_null()) {
         let client = [show::text(pair, "client"), "no User-Agent".to_owned()];
@@ -494,6 +499,23 @@ fn devices(report: &Value) -> Vec<String> {
         lines.extend(profiles.iter().map(|(client, profile)| format!("{client}: {profile}")));
     }
     lines
+}
+
+/// What is told of one pair, event by event.
+fn told_of(pair: &Value) -> Vec<String> {
+    let who = format!("{}, {}", show::text(pair, "recipient"), show::text(pair, "device_name"));
+    let line = |told: &Value| {
+        let detail = show::text(told, "detail");
+        let detail = if detail.is_empty() { detail } else { format!(" {detail};") };
+        let mut line = format!("{who}: {}{detail}", show::text(told, "kind"));
+        line.push_str(&format!(" at {}", show::time(told, "first_at")));
+        if told["times"].as_u64().is_some_and(|times| times > 1) {
+            let until = show::time(told, "last_at");
+            line.push_str(&format!(", {} times until {until}", told["times"]));
+        }
+        line
+    };
+    show::rows(pair, "details").map(line).collect()
 }
 
 /// A list of words, in one cell.
@@ -527,7 +549,7 @@ fn counted(number: &Value, one: &str, many: &str) -> String {
 }
 
 /// What the chips mean (`Exposure::chips`).
-const EXPOSURE_LEGEND: &str = "exposure: N nothing, H headers, B% part of the body, B body, A attachment, S search result, F fetched, \
+const EXPOSURE_LEGEND: &str = "exposure: N nothing, W woken and nothing sent, H headers, B% part of the body, B body, A attachment, S search result, F fetched, \
      R marked read, M moved, X answered or forwarded, O aged out";
 
 /// What an acknowledgement is.
@@ -585,11 +607,15 @@ mod tests {
         let mut report = nothing();
         report["percent"] = json!(100.0);
         report["devices"] = json!([{ "recipient": "bob@example.org", "state": "acknowledged", "client": "Phone/1",
-            "client_profile": "untested", "reasons": ["removed_earlier", "attachment_saved_possible"] }]);
+            "client_profile": "untested", "reasons": ["removed_earlier", "attachment_saved_possible"],
+            "details": [{ "kind": "attachment_sent", "detail": "plan.csv, octets 0-1023 of 5000", "first_at": 0, "last_at": 9,
+                "times": 2 }] }]);
         let told = told(1, &report);
         assert!(told.contains("Phone/1: untested"), "{told}");
         assert!(told.contains("removed_earlier, attachment_saved_possible"), "{told}");
         assert!(told.contains("with hierarchy it presented"), "{told}");
+        let words = "attachment_sent plan.csv, octets 0-1023 of 5000; at 1970-01-01T00:00:00.000Z, 2 times until";
+        assert!(told.contains(words), "{told}");
     }
 
     #[test]

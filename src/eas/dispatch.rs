@@ -23,7 +23,7 @@ use crate::database::Tx;
 use crate::directory::User;
 use crate::ids::{DeviceId, UserId};
 use crate::ledger::Device;
-use crate::recall::gate::{self, Content, Released, Ruling};
+use crate::recall::gate::{self, Content, Released, Ruling, Told};
 
 /// What is served; see `answer`.
 pub(in crate::eas) const COMMANDS: &[CommandName] = &[
@@ -106,12 +106,14 @@ impl Ask {
     }
 
     /// An answer that holds content: what the gate lets out, with everything in it on the books. `None` when something in it was
-    /// fenced meanwhile; then it has to be made anew. `bytes` are the document as it is written.
+    /// fenced meanwhile; then it has to be made anew. `bytes` are the document as it is written; what of it is `told` stands in reports
+    /// one by one.
     pub(in crate::eas) async fn release<D: Telling>(
         &self,
         document: &D,
         bytes: Bytes,
         contents: Vec<Content>,
+        told: Vec<Told>,
     ) -> Result<Option<Released>, Refusal> {
         booked(document, &contents)?;
         let answer = gate::Answer {
@@ -120,6 +122,7 @@ impl Ask {
             request: self.request,
             bytes,
             contents: contents.into(),
+            told: told.into(),
             keys: Arc::new([]),
         };
         let (board, now) = (self.desk.engine.board.clone(), self.desk.engine.clock.now());

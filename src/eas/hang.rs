@@ -93,7 +93,11 @@ impl Vigil {
             let place = Place { device: self.device, folder: *folder };
             match self.desk.engine.news(self.mailbox, place).await? {
                 News::None | News::Changes => {}
-                News::Removals | News::Arrivals => fresh.push(*folder),
+                News::Removals => fresh.push(*folder),
+                News::Arrivals => {
+                    wakes(&self.desk, place).await;
+                    fresh.push(*folder);
+                }
                 News::Recall => {
                     woken(&self.desk, place).await?;
                     fresh.push(*folder);
@@ -114,6 +118,15 @@ pub(in crate::eas) async fn watches(
     let job = move |tx: &Tx<'_>| ledger::watch(tx, device, by, &folders);
     if let Err(error) = desk.engine.database.write(job).await {
         tracing::warn!(%device, %error, "cannot note which folders a device waits on");
+    }
+}
+
+/// Notes that a device was woken for what is new in a folder, for reports: trouble with it lets nobody wait.
+pub(in crate::eas) async fn wakes(desk: &Desk, place: Place) {
+    let now = desk.engine.clock.now();
+    let job = move |tx: &Tx<'_>| ledger::note_wake(tx, place, now);
+    if let Err(error) = desk.engine.database.write(job).await {
+        tracing::warn!(device = %place.device, %error, "cannot note that a device was woken");
     }
 }
 

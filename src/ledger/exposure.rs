@@ -32,6 +32,10 @@ impl Exposure {
     /// A SoftDelete was acknowledged: the app dropped it earlier.
     pub const AGED_OUT: Exposure = Exposure(1 << 9);
 
+    /// A waiting request was answered for the folder after it arrived: woken for it, and no content. Told from the wakes when an order
+    /// looks a device up, so it has no rows in `holdings`.
+    pub const WOKEN: Exposure = Exposure(1 << 10);
+
     /// Every flag with its kind number, as the rows of `holdings` use it (8 and up; below are the states of [`super::holding`]).
     pub const ALL: [Exposure; 10] = [
         Exposure::HEADER,
@@ -81,10 +85,11 @@ impl Exposure {
         Exposure(bits)
     }
 
-    /// The chips of the coverage matrix: `N H B% B A S F R M X O` (recall.md section 6).
+    /// The chips of the coverage matrix: `N W H B% B A S F R M X O`.
     pub fn chips(self) -> String {
         let mut chips = Vec::new();
         for (flag, chip) in [
+            (Exposure::WOKEN, "W"),
             (Exposure::HEADER, "H"),
             (Exposure::PART, "B%"),
             (Exposure::BODY, "B"),
@@ -133,6 +138,7 @@ mod tests {
         assert!(!Exposure::NEVER.any_content());
         assert_eq!(Exposure::NEVER.chips(), "N");
         assert!(!Exposure::READ_CLAIMED.any_content(), "a claim is not content that left");
+        assert!(!Exposure::WOKEN.any_content(), "a wake proves no content");
         for flag in Exposure::ALL {
             assert_ne!(flag.chips(), "N");
         }

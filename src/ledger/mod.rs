@@ -15,6 +15,7 @@
 
 mod collection;
 mod delta;
+mod detail;
 pub mod device;
 mod exposure;
 pub mod hierarchy;
@@ -32,13 +33,14 @@ use roaring::RoaringBitmap;
 
 pub use collection::{Collection, Offer, Position, Proof, SIBLINGS_MAX, settle};
 pub use delta::Delta;
+pub use detail::{DETAILS_MAX, Detail, DetailKind, details_of, note_detail};
 pub use device::Device;
 pub use exposure::Exposure;
 pub use holding::Place;
 pub use reconcile::{Books, Standing, rolled_back};
 pub use sync_key::{Claim, Known, Mint, Scope, SyncKey, Verdict, judge};
 pub use tables::Cached;
-pub use watches::{watch, watched};
+pub use watches::{note_wake, was_woken, watch, watched};
 
 use crate::database::{Error, Tx};
 use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId};

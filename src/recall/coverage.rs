@@ -15,7 +15,7 @@ use super::state::State;
 use super::tables::{OrderRow, Outside, PairRow, Verdict, Work};
 use crate::clock::Timestamp;
 use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
-use crate::ledger::{Device, Exposure};
+use crate::ledger::{Detail, Device, Exposure};
 
 /// An order as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -120,6 +120,8 @@ pub struct PairView {
     pub reason: Option<ReasonCode>,
     /// All that is to be known beside the state, the worst copy's first.
     pub reasons: Vec<ReasonCode>,
+    /// What left, was read and was acted on, event by event, as far as it was asked for by name.
+    pub details: Vec<Detail>,
     /// When the state last changed.
     pub updated_at: Timestamp,
 }
@@ -267,6 +269,7 @@ pub(super) struct Books<'a> {
     pub(super) messages: Vec<MessageView>,
     /// When each mailbox got any of it first.
     pub(super) delivered: HashMap<MailboxId, Timestamp>,
+    pub(super) details: HashMap<(IdentityId, DeviceId), Vec<Detail>>,
 }
 
 /// Counts an order.

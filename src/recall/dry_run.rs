@@ -8,7 +8,7 @@ use super::order::{self, Actor, Ask, OrderRequest};
 use super::reason::ReasonCode;
 use super::selector::Body;
 use super::tables::{self, Verdict};
-use super::{CANNOT_KNOW, Limits, Recall, RecallError, address_of, coverage};
+use super::{CANNOT_KNOW, Limits, Recall, RecallError, address_of, coverage, run};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::ids::{DeviceId, IdentityId, MailboxId};
@@ -95,7 +95,8 @@ fn dry_run(tx: &Tx<'_>, limits: &Limits, ask: &Ask) -> Result<DryRun, RecallErro
     let message_id = order::check(ask, limits)?;
     let selection = order::survey(tx, ask, &message_id)?;
     let all = tables::mailboxes(tx)?;
-    let mut run = DryRun {
+    let now = ask.asked_at;
+    let mut dry = DryRun {
         message_id,
         is_unseen: selection.bodies.is_empty(),
         confirm_count: order::brake(limits, selection.copies, selection.mailboxes, all),
@@ -115,19 +116,25 @@ fn dry_run(tx: &Tx<'_>, limits: &Limits, ask: &Ask) -> Result<DryRun, RecallErro
         let seen = seen_by(tx, identity, mailbox)?;
         if verdict == Verdict::Withdraw {
             let having = |flag| seen.iter().filter(|(_, seen)| seen.contains(flag)).count() as u64;
-            run.devices += seen.len() as u64;
-            run.devices_exposed +=
+            dry.devices += seen.len() as u64;
+            dry.devices_exposed +=
                 seen.iter().filter(|(_, seen)| *seen != Exposure::NEVER).count() as u64;
-            run.devices_read += having(Exposure::READ_CLAIMED);
-            run.devices_acted += having(Exposure::ACTED);
+            dry.devices_read += having(Exposure::READ_CLAIMED);
+            dry.devices_acted += having(Exposure::ACTED);
         }
-        if run.recipients.len() < DRY_RUN_ROWS_MAX {
+        if dry.recipients.len() < DRY_RUN_ROWS_MAX {
             let recipient = address_of(tx, mailbox)?.unwrap_or_default();
-            let devices = seen.into_iter().map(dry_device).collect();
-            run.recipients.push(DryRecipient { mailbox, recipient, identity, verdict, devices });
+            let mut devices = Vec::new();
+            for (device, mut exposure) in seen {
+                if exposure == Exposure::NEVER && !device.gap {
+                    exposure |= run::woken(tx, identity, &device, now)?;
+                }
+                devices.push(dry_device((device, exposure)));
+            }
+            dry.recipients.push(DryRecipient { mailbox, recipient, identity, verdict, devices });
         }
     }
-    Ok(run)
+    Ok(dry)
 }
 
 /// The devices of a mailbox, and what left for each of one message.

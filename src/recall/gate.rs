@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Timestamp;
 use crate::database::{Database, Error, Tx};
 use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
-use crate::ledger::{self, Exposure, Place, holding, journal};
+use crate::ledger::{self, DetailKind, Exposure, Place, holding, journal};
 
 /// The fences that were committed since the process began, for answers that were committed before them and still drain. Cheap to
 /// clone.
@@ -95,6 +95,17 @@ pub struct Content {
     pub exposure: Exposure,
 }
 
+/// What an answer holds of one item, in words for the report: what was asked for by name, not what a Sync adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The message.
+    pub identity: IdentityId,
+    /// What of it.
+    pub kind: DetailKind,
+    /// Which file, which octets.
+    pub detail: String,
+}
+
 /// An encoded answer that asks to leave.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -108,6 +119,8 @@ pub struct Answer {
     pub bytes: Bytes,
     /// Every item of which it holds anything.
     pub contents: Arc<[Content]>,
+    /// What of it is told one by one.
+    pub told: Arc<[Told]>,
     /// The keys issued with it, by folder.
     pub keys: Arc<[(FolderId, u64)]>,
 }
@@ -171,6 +184,9 @@ pub fn fenced_among(
 
 fn record(tx: &Tx<'_>, answer: &Answer, now: Timestamp) -> Result<(), Error> {
     let added = added_by(tx, answer)?;
+    for Told { identity, kind, detail } in answer.told.iter() {
+        ledger::note_detail(tx, answer.device, *identity, *kind, detail, now)?;
+    }
     let mut by_folder: BTreeMap<i64, BTreeMap<u16, RoaringBitmap>> = BTreeMap::new();
     for content in answer.contents.iter() {
         let Content { mailbox, folder, item, identity, mut exposure } = *content;

@@ -82,6 +82,27 @@ impl Carries {
     }
 }
 
+/// The messages that a mail answers or carries, each once with its strongest sign. Files are recognised only where they are of messages
+/// that were recalled at some time, since no others are hashed.
+pub(super) fn named(tx: &Tx<'_>, carries: &Carries) -> Result<Vec<(IdentityId, Sign)>, Error> {
+    let mut found: Vec<(IdentityId, Sign)> = Vec::new();
+    for hash in &carries.files {
+        found.extend(tables::with_file(tx, hash)?.into_iter().map(|id| (id, Sign::File)));
+    }
+    for identity in &carries.messages {
+        found.extend(message::registered(tx, identity)?.map(|id| (id, Sign::Message)));
+    }
+    // What it answers stands first, and of its ancestors the nearest stand last.
+    let (answers, ancestors) = carries.references.split_at(carries.references.len().min(1));
+    for message_id in answers.iter().chain(ancestors.iter().rev().take(ANCESTORS_MAX)) {
+        let named = message::with_message_id(tx, message_id, IDENTITIES_MAX)?;
+        found.extend(named.into_iter().map(|id| (id, Sign::Reference)));
+    }
+    found.sort_by_key(|(id, sign)| (*id, std::cmp::Reverse(*sign)));
+    found.dedup_by_key(|(id, _)| *id);
+    Ok(found)
+}
+
 /// The open orders a mail from this mailbox runs against, each once, by its strongest sign. What a sender has to do with an own
 /// message that was left in the own mailbox is the sender's business.
 pub fn resembles(
@@ -158,6 +179,8 @@ const FILE_OCTETS_MIN: usize = 128;
 const FILES_MAX: usize = 200;
 /// Message-IDs of References and In-Reply-To that are looked up at most.
 const REFERENCES_MAX: usize = 50;
+/// Message-IDs of References that are looked up for every mail that is sent, beside that of In-Reply-To.
+const ANCESTORS_MAX: usize = 19;
 /// Attached messages that are looked up at most.
 const MESSAGES_MAX: usize = 20;
 /// Identities of one Message-ID that are looked up at most.

@@ -19,6 +19,7 @@
 //! - A copy under two orders stays fenced until both are cancelled.
 //! - Whatever a crash interrupts is taken up: the work list is in the database, nowhere else.
 
+mod acted;
 mod cover;
 mod coverage;
 mod dry_run;
@@ -42,6 +43,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use acted::{Leaving, note_acted};
 pub use cover::{arrivals, bind_late, covers, met_on_a_device, withholds};
 pub use coverage::{
     CANNOT_KNOW, Coverage, Grade, MessageView, OrderView, PairView, RecipientResult, RecipientView,
@@ -275,6 +277,12 @@ fn coverage_of(tx: &Tx<'_>, id: OrderId) -> Result<Coverage, RecallError> {
     }
     let vault = tables::vault_counts(tx, id)?;
     let (messages, delivered) = messages_of(tx, id)?;
+    let mut details: HashMap<_, Vec<ledger::Detail>> = HashMap::new();
+    for message in &messages {
+        for (device, detail) in ledger::details_of(tx, message.identity)? {
+            details.entry((message.identity, device)).or_default().push(detail);
+        }
+    }
     Ok(coverage::tally(coverage::Books {
         order: &order,
         pairs: &pairs,
@@ -286,6 +294,7 @@ fn coverage_of(tx: &Tx<'_>, id: OrderId) -> Result<Coverage, RecallError> {
         vault,
         messages,
         delivered,
+        details,
     }))
 }
 

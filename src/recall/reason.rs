@@ -39,9 +39,9 @@ reasons! {
     TooOld = "too_old",
     /// Senders may not recall here.
     NotEnabled = "not_enabled",
-    /// A label on the message forbids it.
+    /// A label on the message forbids it. Nothing says so yet: it comes with labels.
     LabelForbids = "label_forbids",
-    /// On hold: sealed, and kept where it is.
+    /// On hold: sealed, and kept where it is. Nothing says so yet: it comes with legal hold.
     OnHoldSealed = "on_hold_sealed",
     /// An order of the same person covers it already.
     AlreadyRecalled = "already_recalled",
@@ -65,15 +65,15 @@ reasons! {
     FolderNotWatched = "folder_not_watched",
     /// The mail store could not remove the copy yet.
     StoreCannotRemove = "store_cannot_remove",
-    /// The device cannot be wiped that way.
+    /// The device cannot be wiped that way: what an order to wipe it is answered.
     WipeUnsupported = "wipe_unsupported",
     /// The device reported that the wipe failed.
     WipeRefused = "wipe_refused",
-    /// The device was blocked before it could fetch the directive.
+    /// The device would be blocked before it could fetch the directive: what an order to block it is answered.
     BlockedBeforeWipe = "blocked_before_wipe",
-    /// The second person said no.
+    /// The second person said no. Nothing says so yet: it comes with approval after the order; now a second token agrees with it.
     ApproverDenied = "approver_denied",
-    /// The second person did not answer in time.
+    /// The second person did not answer in time. Nothing says so yet; see `approver_denied`.
     ApproverTimeout = "approver_timeout",
     /// The copy had left the device before the order.
     RemovedEarlier = "removed_earlier",

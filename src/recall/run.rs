@@ -16,8 +16,8 @@ use super::{Barred, Recall, RecallError, Rooms, vault};
 use crate::clock::Timestamp;
 use crate::database::{self, Error, GAP_PENDING, Tx};
 use crate::failpoint;
-use crate::ids::{DeviceId, FolderId, ItemNumber};
-use crate::ledger::{self, Device, Exposure, Held};
+use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber};
+use crate::ledger::{self, Device, Exposure, Held, Place};
 use crate::mailbox::embedded::in_tx;
 use crate::push::Ring;
 
@@ -227,7 +227,8 @@ fn rows_without(
     let never = Exposure::NEVER;
     if !device.gap {
         let evidence = [Evidence::NeverSent { gap: false }];
-        return Ok(vec![row(pair, nowhere, &evidence, never, None, now)]);
+        let woken = woken(tx, pair.identity, device, pair.since)?;
+        return Ok(vec![row(pair, nowhere, &evidence, woken, None, now)]);
     }
     let reason = Some(ReasonCode::LedgerGap);
     let copies = in_tx::copies_in(tx, pair.identity, pair.mailbox)?;
@@ -239,6 +240,22 @@ fn rows_without(
         row(pair, at, &[Evidence::MayBeHeld], never, reason, now)
     };
     Ok(copies.iter().map(owed).collect())
+}
+
+/// Whether the device was woken for the message before `until`, without having been sent anything of it.
+pub(super) fn woken(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+    device: &Device,
+    until: Timestamp,
+) -> Result<Exposure, Error> {
+    for copy in in_tx::copies_in(tx, identity, device.mailbox)? {
+        let place = Place { device: device.id, folder: copy.folder };
+        if ledger::was_woken(tx, place, copy.item, until)? {
+            return Ok(Exposure::WOKEN);
+        }
+    }
+    Ok(Exposure::NEVER)
 }
 
 fn row(

@@ -356,6 +356,7 @@ impl Engine {
             request,
             bytes,
             contents: contents.into(),
+            told: Arc::new([]),
             keys: keys.collect(),
         };
         let (board, now) = (self.board.clone(), self.clock.now());

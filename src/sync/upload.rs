@@ -7,6 +7,7 @@ use bytes::Bytes;
 use roaring::RoaringBitmap;
 
 use super::{Engine, SyncError, Wins};
+use crate::clock::Timestamp;
 use crate::database::{self, Tx};
 use crate::ids::{FolderId, IdentityId, ItemNumber, MailboxId};
 use crate::ledger::holding::{self, Kind};
@@ -282,7 +283,7 @@ impl Engine {
         let now = self.clock.now();
         let job = move |tx: &Tx<'_>| {
             if reads {
-                claims_read(tx, place, item)?;
+                claims_read(tx, place, item, now)?;
             }
             if retraction::reappeared(tx, place.device, place.folder, item, now)? {
                 holding::add(tx, place, Kind::Loose, &RoaringBitmap::from_iter([item.0]))?;
@@ -421,10 +422,11 @@ impl Engine {
         effect: &Effect,
     ) -> Result<(), SyncError> {
         let (result, echo, believes) = (effect.result.encode(), effect.echo, effect.believes);
+        let now = self.clock.now();
         let job = move |tx: &Tx<'_>| {
             uploads::done(tx, place, parent, &print, &result, echo)?;
             match believes {
-                Some(believes) => believe(tx, mailbox, place, believes),
+                Some(believes) => believe(tx, mailbox, place, believes, now),
                 None => Ok(()),
             }
         };
@@ -462,6 +464,7 @@ fn believe(
     mailbox: MailboxId,
     place: Place,
     believes: Believes,
+    now: Timestamp,
 ) -> Result<(), database::Error> {
     let item = RoaringBitmap::from_iter([believes.item]);
     let number = ItemNumber(believes.item);
@@ -484,7 +487,7 @@ fn believe(
         }
     }
     if believes.read == Some(true) && believes.wrote.is_none() {
-        claims_read(tx, place, number)?;
+        claims_read(tx, place, number, now)?;
     }
     Ok(())
 }
@@ -502,10 +505,19 @@ fn hold(tx: &Tx<'_>, place: Place, item: &RoaringBitmap) -> Result<(), database:
 }
 
 /// The device says that it was read: on the books, and in the reports of recalls under way. Nobody has read what never left.
-fn claims_read(tx: &Tx<'_>, place: Place, item: ItemNumber) -> Result<(), database::Error> {
+fn claims_read(
+    tx: &Tx<'_>,
+    place: Place,
+    item: ItemNumber,
+    now: Timestamp,
+) -> Result<(), database::Error> {
     if !ledger::held(tx, place, item)?.exposure.any_content() {
         return Ok(());
     }
     holding::expose(tx, place, Exposure::READ_CLAIMED, &RoaringBitmap::from_iter([item.0]))?;
+    for copy in ledger::copies_at(tx, place.folder, item)? {
+        let kind = ledger::DetailKind::ReadClaimed;
+        ledger::note_detail(tx, place.device, copy.identity, kind, "", now)?;
+    }
     retraction::exposed(tx, place.device, place.folder, item, Exposure::READ_CLAIMED)
 }

@@ -184,8 +184,11 @@ fn an_installation_from_beginning_to_backup() {
     shell.run(1, &["coverage", "99"]);
     shell.run(2, &["recall", "--message-id", "m1@example.org"]);
 
-    shell.run(0, &["cancel", "1"]);
+    let report = shell.json(0, &["cancel", "1", "--wait"]);
+    assert_eq!((&report["restored"], &report["to_restore"]), (&1.into(), &0.into()));
     assert_eq!(shell.json(0, &["orders"])["orders"][0]["state"], "cancelled");
+    let typo = ["recall", "--message-id", "typo@example.org", "--reason", "mistyped", "--wait"];
+    assert!(shell.json(5, &typo)["percent"].is_null(), "nothing has been taken back");
     assert_eq!(shell.phone(), ["Salaries"]);
     let verified = shell.json(0, &["audit", "verify"]);
     assert_eq!(verified["ok"], true);

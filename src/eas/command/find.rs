@@ -144,7 +144,7 @@ async fn mail(
         }
         let response = whole(page, MAILBOX);
         let bytes = Bytes::from(response.encode(ask.version));
-        if let Some(released) = ask.release(&response, bytes, contents).await? {
+        if let Some(released) = ask.release(&response, bytes, contents, Vec::new()).await? {
             return Ok(ask.send(released).into());
         }
     }

@@ -27,11 +27,11 @@ use crate::eas::dispatch::{Ask, booked};
 use crate::eas::endpoint::{Answer, Outcome, Plain};
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, ServerId};
-use crate::ledger::{Exposure, Place};
+use crate::ledger::{DetailKind, Exposure, Place};
 use crate::mailbox::{Folder, FolderKind, Item, MailboxError};
 use crate::message::Message;
 use crate::policy::Attachments;
-use crate::recall::gate::Content;
+use crate::recall::gate::{Content, Told};
 
 /// Times an answer is made anew because something in it was fenced meanwhile.
 const TRIES: usize = 4;
@@ -82,7 +82,7 @@ async fn finish(ask: &Ask, response: &Response, made: Made) -> Result<Option<Ans
         booked(response, &[])?;
         Answer::plain(StatusCode::OK, Plain::without_content(bytes))
     } else {
-        match ask.release(response, Bytes::from(bytes), made.contents).await? {
+        match ask.release(response, Bytes::from(bytes), made.contents, made.told).await? {
             Some(released) => ask.send(released),
             None => return Ok(None),
         }
@@ -161,6 +161,8 @@ async fn folder(ask: &Ask, number: Option<CollectionNumber>) -> Result<Option<Fo
 struct Made {
     outcomes: Vec<Done>,
     contents: Vec<Content>,
+    /// What of it the report tells one by one.
+    told: Vec<Told>,
     /// The parts of a multipart answer, the document not counted.
     parts: Vec<Vec<u8>>,
     /// Octets of content so far.
@@ -172,6 +174,10 @@ impl Made {
     fn part(&mut self, octets: Vec<u8>) -> u32 {
         self.parts.push(octets);
         u32::try_from(self.parts.len()).unwrap_or(u32::MAX)
+    }
+
+    fn tell(&mut self, item: &Item, kind: DetailKind, detail: String) {
+        self.told.push(Told { identity: item.identity, kind, detail });
     }
 
     /// Counts the body; in a multipart answer it travels beside the document.
@@ -270,6 +276,14 @@ impl Made {
                         exposure = Exposure::HEADER;
                     }
                 }
+                if exposure.intersects(Exposure::BODY | Exposure::PART) {
+                    let detail = body_told(email.body.as_ref());
+                    self.tell(&item, DetailKind::BodySent, detail);
+                }
+                if exposure.contains(Exposure::ATTACHMENT) {
+                    let detail = "every file, in the MIME of the message".to_owned();
+                    self.tell(&item, DetailKind::AttachmentSent, detail);
+                }
                 if let Some(body) = &mut email.body {
                     self.body(ask, body);
                 }
@@ -302,7 +316,7 @@ impl Made {
             Ok(raw) => raw,
         };
         let file = shaper.work(raw, move |raw| Ok(take_out(raw, id.index))).await;
-        let Ok(Some((content_type, octets))) = file else {
+        let Ok(Some((name, content_type, octets))) = file else {
             return Ok(Err(status::INVALID_ATTACHMENT));
         };
         if let Some(policies) = &ask.desk.policies {
@@ -313,8 +327,14 @@ impl Made {
                 Attachments::TooLarge => return Ok(Err(status::TOO_LARGE)),
             }
         }
+        let total = octets.len();
         match cut(octets, content_type, options) {
             Ok(mut file) => {
+                let detail = match file.range {
+                    Some(range) => format!("{name}, octets {range} of {total}"),
+                    None => format!("{name}, whole, {total} octets"),
+                };
+                self.tell(&item, DetailKind::AttachmentSent, detail);
                 let data = file.data.take().map(|data| data.0).unwrap_or_default();
                 ask.hold(data.len())?;
                 drop(leave);
@@ -365,11 +385,30 @@ fn octets(email: &Email) -> usize {
         + parts.map(|data| data.as_bytes().len()).sum::<usize>()
 }
 
-/// An attachment's type and octets.
-fn take_out(raw: Bytes, index: usize) -> Option<(String, Vec<u8>)> {
+/// How much of a body leaves, in words.
+fn body_told(body: Option<&Body>) -> String {
+    let Some(body) = body else { return "a part of the body".to_owned() };
+    let kind = match body.body_type {
+        Some(BodyType::Plain) => "text",
+        Some(BodyType::Html) => "HTML",
+        Some(BodyType::Rtf) => "RTF",
+        Some(BodyType::Mime) => "MIME",
+        None => "body",
+    };
+    let octets = body.data.as_ref().map_or(0, |data| data.as_bytes().len());
+    match (body.truncated, body.estimated_data_size) {
+        (Some(true), Some(total)) => format!("{kind}, {octets} of {total} octets"),
+        (Some(true), None) => format!("{kind}, cut after {octets} octets"),
+        _ => format!("{kind}, whole, {octets} octets"),
+    }
+}
+
+/// An attachment's name, type and octets.
+fn take_out(raw: Bytes, index: usize) -> Option<(String, String, Vec<u8>)> {
     let message = Message::parse(raw).ok()?;
-    let content_type = message.attachments().get(index)?.content_type.clone();
-    Some((content_type, message.attachment_bytes(index)?))
+    let described = message.attachments().get(index)?;
+    let (name, content_type) = (described.display_name.clone(), described.content_type.clone());
+    Some((name, content_type, message.attachment_bytes(index)?))
 }
 
 /// The part of a file that was asked for; Range and Total only where a range was asked ([MS-ASCMD] 2.2.3.143.2).

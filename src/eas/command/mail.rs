@@ -4,18 +4,21 @@ use activesync::status::{Status, common};
 use activesync::types::ClientId;
 
 use crate::audit::{self, Event};
-use crate::database;
+use crate::clock::Timestamp;
+use crate::database::{self, Tx};
 use crate::delivery::{Against, Hold, Judge, Judged};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::gateway::{NotSubmitted, Submission};
 use crate::eas::status::Refusal;
-use crate::ids::{IdentityId, MailboxId};
+use crate::ids::{DeviceId, IdentityId, MailboxId};
 use crate::mailbox::MailboxError;
 use crate::message::Message;
 use crate::message::compose::{Sender, Unsendable, prepare};
-use crate::recall::{self, Carries, Likeness, OnSend};
+use crate::recall::{self, Carries, Leaving, Likeness, OnSend};
 
+/// Recipients named in one entry of the audit.
+pub(super) const RECIPIENTS_NAMED_MAX: usize = 50;
 /// The template that restricts nothing ([MS-ASRM] 2.2.2.18).
 const NO_RESTRICTION: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -117,7 +120,9 @@ async fn hand_over(
     let carries = reading.await.map_err(|why| {
         tracing::warn!(device = %ask.device.id, %why, "a mail on its way out could not be looked into");
     });
-    let judge = judge(ask, source, carries.ok());
+    let to: Vec<&str> =
+        ready.recipients.iter().take(RECIPIENTS_NAMED_MAX).map(String::as_str).collect();
+    let judge = judge(ask, source, carries.ok(), to.join(", "));
     let submission = Submission {
         user: ask.user.id,
         device: ask.device.id,
@@ -174,10 +179,41 @@ pub(in crate::eas) struct Source {
 /// Decides about a mail where it is accepted. The open orders it runs against are noted in the audit: it answers a recalled message, or
 /// carries it or a file of it; after a refused forward some apps send the same as a new mail. What could not be looked into is not
 /// let past an open order where policy would have held or refused it.
-fn judge(ask: &Ask, source: Option<Source>, carries: Option<Carries>) -> Judge {
-    let (mailbox, device, now) = (ask.device.mailbox, ask.device.id, ask.desk.engine.clock.now());
-    let on_send = ask.desk.limits.on_send;
+///
+/// That the device acted on what the mail names is on the books with the mail itself; what a source was has been booked before.
+fn judge(ask: &Ask, source: Option<Source>, carries: Option<Carries>, to: String) -> Judge {
+    let circumstances = Circumstances {
+        device: ask.device.id,
+        mailbox: ask.device.mailbox,
+        on_send: ask.desk.limits.on_send,
+        now: ask.desk.engine.clock.now(),
+        source,
+    };
     Judge::new(move |tx| {
+        let judged = circumstances.judge(tx, carries.as_ref())?;
+        if let (None, Some(carries)) = (source, &carries)
+            && !matches!(judged, Judged::Refused(_))
+        {
+            let Circumstances { device, mailbox, now, .. } = circumstances;
+            recall::note_acted(tx, Leaving { device, mailbox, carries, to: &to }, now)?;
+        }
+        Ok(judged)
+    })
+}
+
+/// What decides about a mail beside what it carries.
+#[derive(Clone, Copy)]
+struct Circumstances {
+    device: DeviceId,
+    mailbox: MailboxId,
+    on_send: OnSend,
+    now: Timestamp,
+    source: Option<Source>,
+}
+
+impl Circumstances {
+    fn judge(&self, tx: &Tx<'_>, carries: Option<&Carries>) -> Result<Judged, database::Error> {
+        let Circumstances { device, mailbox, on_send, now, source } = *self;
         if !recall::any_fence(tx)? {
             return Ok(Judged::Taken);
         }
@@ -186,7 +222,7 @@ fn judge(ask: &Ask, source: Option<Source>, carries: Option<Carries>) -> Judge {
         {
             return Ok(Judged::Refused(Against::Source));
         }
-        let Some(carries) = &carries else {
+        let Some(carries) = carries else {
             let refused = Judged::Refused(Against::Order);
             return Ok(if on_send == OnSend::Note { Judged::Taken } else { refused });
         };
@@ -202,7 +238,7 @@ fn judge(ask: &Ask, source: Option<Source>, carries: Option<Carries>) -> Judge {
             }
             (OnSend::Refuse, Some(_)) => Judged::Refused(Against::Order),
         })
-    })
+    }
 }
 
 /// Whether a mail of this name was taken from the device before: then it is told the same, whatever has happened since.

@@ -16,7 +16,7 @@ use crate::database::Tx;
 use crate::eas::dispatch::{Ask, Voice};
 use crate::eas::endpoint::{Answer, BoxFuture, Outcome, Waiting};
 use crate::eas::gateway::GatewayLimits;
-use crate::eas::hang::{Vigil, watches, woken};
+use crate::eas::hang::{Vigil, wakes, watches, woken};
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, FolderId};
 use crate::ledger::{self, Cached, Collection, Place};
@@ -132,7 +132,10 @@ async fn look(ask: &Ask, folders: &[FolderId]) -> Result<(Vec<FolderId>, Vec<Rin
                 woken(&ask.desk, place).await?;
                 changed.push(*folder);
             }
-            News::Arrivals => changed.push(*folder),
+            News::Arrivals => {
+                wakes(&ask.desk, place).await;
+                changed.push(*folder);
+            }
             news => {
                 if news == News::Removals {
                     removals.push(Ring::Removal(*folder));

@@ -53,7 +53,8 @@ async fn release(
 ) -> Result<Option<Outcome>, Refusal> {
     let response = whole(store);
     let bytes = Bytes::from(response.encode(ask.version));
-    Ok(ask.release(&response, bytes, contents).await?.map(|released| ask.send(released).into()))
+    let released = ask.release(&response, bytes, contents, Vec::new()).await?;
+    Ok(released.map(|released| ask.send(released).into()))
 }
 
 /// Which results are wanted, from the first one counted as 0.

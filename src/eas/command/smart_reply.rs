@@ -15,10 +15,11 @@ use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, FolderId, ItemNumber, ServerId};
 use crate::ledger::hierarchy::Hierarchy;
-use crate::ledger::{Exposure, Place, holding};
+use crate::ledger::{DetailKind, Exposure, Place, holding};
 use crate::mailbox::{Folder, Item, MailboxError, StateChange};
 use crate::message::compose::{Unsendable, smart_forward, smart_reply};
 use crate::message::{Address, Message};
+use crate::recall::retraction;
 
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
@@ -221,9 +222,16 @@ impl Smart<'_> {
             .id("item", item.item)
             .text("verb", self.verb.name())
             .personal("recipients", named(self.mime));
+        let kind = match self.verb {
+            Verb::Reply => DetailKind::Replied,
+            Verb::Forward => DetailKind::Forwarded,
+        };
+        let detail = format!("to {}", named(self.mime));
         let job = move |tx: &Tx<'_>| {
             crate::ledger::note_copy(tx, copy)?;
             holding::expose(tx, place, Exposure::ACTED, &items)?;
+            retraction::exposed(tx, place.device, place.folder, copy.item, Exposure::ACTED)?;
+            crate::ledger::note_detail(tx, place.device, copy.identity, kind, &detail, now)?;
             audit::note(tx, now, &event).map(drop)
         };
         Ok(ask.desk.engine.database.write(job).await?)
@@ -256,12 +264,10 @@ fn recipients(mime: &[u8]) -> Vec<Address> {
 
 /// The same as text, for the audit.
 fn named(mime: &[u8]) -> String {
-    let named = recipients(mime).into_iter().take(RECIPIENTS_NAMED_MAX);
+    let named = recipients(mime).into_iter().take(mail::RECIPIENTS_NAMED_MAX);
     named.map(|recipient| recipient.address).collect::<Vec<_>>().join(", ")
 }
 
-/// Recipients named in one entry of the audit.
-const RECIPIENTS_NAMED_MAX: usize = 50;
 const VERB_REPLY: u8 = 1;
 const VERB_REPLY_ALL: u8 = 2;
 const VERB_FORWARD: u8 = 3;

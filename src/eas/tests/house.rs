@@ -25,7 +25,7 @@ use crate::eas::{
     Place, Rooms, Trust, Waiting,
 };
 use crate::ids::{DeviceId, FolderId, ItemNumber, MailboxId, UserId};
-use crate::ledger::{self, Books, Exposure};
+use crate::ledger::{self, Books, DetailKind, Exposure};
 use crate::mailbox::embedded::Embedded;
 use crate::mailbox::{Arrival, Cursor, Folder, FolderEvent, FolderEventKind, FolderKind, Mailbox};
 use crate::policy::Policies;
@@ -312,6 +312,23 @@ impl House {
         let place = ledger::Place { device: DeviceId(1), folder };
         let job = move |tx: &Tx<'_>| ledger::held(tx, place, item);
         self.engine.database.read(job).await.unwrap().exposure
+    }
+
+    /// What the books tell of the phone and an item, event by event.
+    pub(super) async fn told(
+        &self,
+        folder: FolderId,
+        item: ItemNumber,
+    ) -> Vec<(DetailKind, String)> {
+        let job = move |tx: &Tx<'_>| {
+            let mut told = Vec::new();
+            for copy in ledger::copies_at(tx, folder, item)? {
+                told.extend(ledger::details_of(tx, copy.identity)?);
+            }
+            Ok::<_, crate::database::Error>(told)
+        };
+        let told = self.engine.database.read(job).await.unwrap();
+        told.into_iter().map(|(_, told)| (told.kind, told.detail)).collect()
     }
 
     /// How many entries of the audit are of this kind.

@@ -13,7 +13,7 @@ use conformance::conforms;
 
 use super::house::*;
 use crate::ids::{CollectionNumber, ItemNumber};
-use crate::ledger::Exposure;
+use crate::ledger::{DetailKind, Exposure};
 use crate::mailbox::{Cursor, FolderKind, Mailbox};
 use crate::policy::{Policy, Rules};
 
@@ -124,6 +124,20 @@ async fn an_attachment_is_fetched_whole_and_in_ranges() {
     let exposure = house.exposure(house.inbox_folder().await, number).await;
     assert!(exposure.contains(Exposure::ATTACHMENT | Exposure::FETCHED));
     assert!(!exposure.intersects(Exposure::BODY | Exposure::PART));
+    let told = house.told(house.inbox_folder().await, number).await;
+    for words in ["plan.pdf, whole, 10 octets", "plan.pdf, octets 2-4 of 10"] {
+        assert!(told.contains(&(DetailKind::AttachmentSent, words.to_owned())), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn how_much_of_a_body_was_fetched_is_told() {
+    let house = House::new().await;
+    let number = house.raw(WITH_FILE).await;
+    fetches(&house, vec![item(number)]).await;
+    let told = house.told(house.inbox_folder().await, number).await;
+    assert_eq!(told[0].0, DetailKind::BodySent);
+    assert!(told[0].1.contains("whole"), "{told:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use conformance::conforms;
 use super::house::*;
 use crate::eas::{ConnectionId, GatewayLimits};
 use crate::mailbox::Mailbox;
+use crate::recall::State;
 
 fn watching(ids: &[&str]) -> Request {
     let folder =
@@ -72,6 +73,24 @@ async fn mail_that_came_before_the_ping_or_during_it_ends_it() {
     let answer = tokio::spawn(ends(waiting));
     house.mail("two").await;
     assert_eq!(answer.await.unwrap().read::<Response>().status, status::CHANGES);
+}
+
+#[tokio::test]
+async fn a_phone_that_was_woken_for_a_mail_and_sent_nothing_is_prevented_and_says_woken() {
+    let house = House::new().await;
+    let (key, _) = house.catch_up(house.begin().await).await;
+    house.mail("one").await;
+    let woken: Response = house.send(CommandName::Ping, body()).await.read();
+    assert_eq!(woken.status, status::CHANGES);
+    house.mail("two").await;
+    house.recalls("one").await;
+    house.recalls("two").await;
+    let orders = house.recall.orders(None, 2).await.unwrap();
+    let report = async |at: usize| house.recall.coverage(orders[at].id).await.unwrap();
+    let [two, one] = [report(0).await, report(1).await];
+    assert_eq!((one.devices[0].state, one.devices[0].exposure.as_str()), (State::Prevented, "W"));
+    assert_eq!((two.devices[0].state, two.devices[0].exposure.as_str()), (State::Prevented, "N"));
+    drop(key);
 }
 
 #[tokio::test]

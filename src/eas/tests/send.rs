@@ -17,7 +17,7 @@ use crate::eas::{
     BoxFuture, Everybody, Gateway, GatewayLimits, NotSubmitted, Outgoing, Rooms, Submission,
 };
 use crate::ids::{CollectionNumber, DeviceId, ItemNumber, UserId};
-use crate::ledger::Exposure;
+use crate::ledger::{DetailKind, Exposure};
 use crate::mailbox::{FolderKind, Mailbox};
 use crate::recall::{Actor, OrderRequest, Recall};
 
@@ -126,6 +126,42 @@ async fn what_cannot_be_sent_has_its_status() {
 }
 
 #[tokio::test]
+async fn a_mail_that_answers_one_the_phone_was_sent_counts_as_acted_on_before_anybody_recalls() {
+    let house = House::new().await;
+    let item = house.mail("one").await;
+    house.catch_up(house.begin().await).await;
+    let unseen = house.mail("two").await;
+    let folder = house.inbox_folder().await;
+    let answer =
+        |id: &str| mail(id, &format!("To: eve@c.example\nIn-Reply-To: <{id}@b.example>\n\nwell\n"));
+    assert_eq!(send(&house, &answer("one")).await, None);
+    assert_eq!(send(&house, &answer("two")).await, None);
+    assert!(house.exposure(folder, item).await.contains(Exposure::ACTED));
+    assert!(!house.exposure(folder, unseen).await.contains(Exposure::ACTED), "never sent to it");
+    assert_eq!(house.audited("mail.acted").await, 1);
+    let words = "by its reference, circumstantial; to eve@c.example".to_owned();
+    assert_eq!(house.told(folder, item).await, [(DetailKind::Referred, words)]);
+    house.recalls("one").await;
+    let orders = house.recall.orders(None, 1).await.unwrap();
+    assert_eq!(house.recall.coverage(orders[0].id).await.unwrap().acted, 1);
+}
+
+#[tokio::test]
+async fn an_answer_sent_after_the_recall_is_in_its_report() {
+    let house = House::new().await;
+    house.mail("one").await;
+    house.catch_up(house.begin().await).await;
+    house.recalls("one").await;
+    let id = house.recall.orders(None, 1).await.unwrap()[0].id;
+    assert_eq!(house.recall.coverage(id).await.unwrap().acted, 0);
+    let late = mail("1", "To: eve@c.example\nReferences: <x@y.example> <one@b.example>\n\nwell\n");
+    send(&house, &late).await;
+    let coverage = house.recall.coverage(id).await.unwrap();
+    assert_eq!(coverage.acted, 1);
+    assert_eq!(coverage.devices[0].details[0].kind, DetailKind::Referred);
+}
+
+#[tokio::test]
 async fn a_reply_quotes_and_a_forward_carries_the_original() {
     let house = House::new().await;
     let item = house.mail("one").await;
@@ -139,6 +175,8 @@ async fn a_reply_quotes_and_a_forward_carries_the_original() {
     conforms!("MS-ASHTTP_R489");
     assert!(sent[0].contains("In-Reply-To: <one@b.example>"));
     assert_eq!(house.audited("mail.acted").await, 1);
+    let words = "to bob@b.example".to_owned();
+    assert_eq!(house.told(folder, item).await, [(DetailKind::Replied, words)]);
     let request = forward("f", source(item));
     assert_eq!(status(&house, CommandName::SmartForward, &request).await, None);
     assert_eq!(house.store.items(folder, &[item]).await.unwrap()[0].verb, 3);

@@ -13,7 +13,7 @@ use conformance::conforms;
 
 use super::house::*;
 use crate::ids::{DeviceId, FolderId};
-use crate::ledger::{Exposure, Place};
+use crate::ledger::{DetailKind, Exposure, Place};
 use crate::mailbox::{Arrival, FolderKind, Mailbox, StateChange};
 use crate::sync::{Upload, Uploaded, Wins};
 
@@ -46,6 +46,7 @@ async fn a_mark_on_a_recalled_mail_that_left_the_store_is_heard() {
     let answer = house.sync_one(marking(key.as_str(), true)).await;
     assert_eq!(answer.replies[0].status, status::OBJECT_NOT_FOUND);
     assert!(house.exposure(folder, item).await.contains(Exposure::READ_CLAIMED));
+    assert_eq!(house.told(folder, item).await[0].0, DetailKind::ReadClaimed);
     let (key, _) = house.catch_up(answer.sync_key).await;
     assert!(house.owed().await.is_empty());
     house.sync_one(marking(key.as_str(), false)).await;

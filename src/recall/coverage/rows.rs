@@ -78,6 +78,7 @@ fn pair_view(books: &Books<'_>, copy: &CopyRow, copies: u32, exposure: Exposure)
         replays: copy.replays,
         reason: None,
         reasons: Vec::new(),
+        details: books.details.get(&(copy.identity, copy.device)).cloned().unwrap_or_default(),
         updated_at: copy.updated_at,
     }
 }

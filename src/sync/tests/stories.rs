@@ -160,6 +160,7 @@ async fn what_was_fetched_beside_the_collection_never_reads_acknowledged() {
         request: 1,
         bytes: bytes::Bytes::from_static(b"body"),
         contents: [content].into(),
+        told: [].into(),
         keys: [].into(),
     };
     let (board, now) = (world.engine.board.clone(), world.clock.now());
