@@ -347,11 +347,13 @@ impl Collection {
             && let Some(add) = drafts.iter().find(|add| add.client_id == *name)
             && let ItemData::Email(email) = &add.data
         {
-            let item = CachedItem {
+            let mut item = CachedItem {
                 email: (**email).clone(),
                 fetched_body: None,
                 attachments: Vec::new(),
             };
+            // Whoever wrote it has read it, as apps and servers have it.
+            item.email.read.get_or_insert(true);
             self.items.insert(id.to_string(), item);
         }
         // A Change or Fetch of an item that is gone ([MS-ASCMD] 2.2.3.177.17: 8): the app drops it with the next Delete.
