@@ -45,6 +45,8 @@ pub(in crate::eas) const COMMANDS: &[CommandName] = &[
     CommandName::SendMail,
     CommandName::SmartForward,
     CommandName::SmartReply,
+    CommandName::GetAttachment,
+    CommandName::GetHierarchy,
 ];
 
 /// A request that was let in, its body not yet read.
@@ -269,6 +271,8 @@ async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
         CommandName::SendMail => command::send_mail::answer(ask).await,
         CommandName::SmartForward => command::smart_forward::answer(ask).await,
         CommandName::SmartReply => command::smart_reply::answer(ask).await,
+        CommandName::GetAttachment => command::get_attachment::answer(ask).await,
+        CommandName::GetHierarchy => command::get_hierarchy::answer(ask).await,
         _ => Err(Refusal::Command),
     }
 }

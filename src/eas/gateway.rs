@@ -37,12 +37,7 @@ use crate::recall::OnSend;
 use crate::sync::Engine;
 
 /// The versions we announce and serve.
-pub const VERSIONS: &[ProtocolVersion] = &[
-    ProtocolVersion::V14_0,
-    ProtocolVersion::V14_1,
-    ProtocolVersion::V16_0,
-    ProtocolVersion::V16_1,
-];
+pub const VERSIONS: &[ProtocolVersion] = &ProtocolVersion::ALL;
 
 /// The commands we announce and serve.
 pub const COMMANDS: &[CommandName] = dispatch::COMMANDS;
@@ -186,14 +181,23 @@ impl Admission for Everybody {
 }
 
 /// Mail a phone wants sent, ready to leave.
+/// What makes a repetition of a mail the same mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailName {
+    /// The phone's own name for it (ClientId); the same again within 14 days is the same mail.
+    Given(String),
+    /// Up to 12.1 a phone gives it none: the SHA-256 of all it asked for; the same again within a day is the same mail.
+    Content([u8; 32]),
+}
+
 #[derive(Clone, Debug)]
 pub struct Submission {
     /// Whose mail.
     pub user: UserId,
     /// From which device.
     pub device: DeviceId,
-    /// The phone's own name for it; the same again within 14 days is the same mail.
-    pub client_id: Option<String>,
+    /// What makes a repetition the same mail.
+    pub name: MailName,
     /// The octets as they leave.
     pub raw: Bytes,
     /// To whom.
@@ -233,7 +237,7 @@ pub trait Outgoing: Send + Sync + 'static {
         &self,
         user: UserId,
         device: DeviceId,
-        client_id: &str,
+        name: &MailName,
     ) -> BoxFuture<'_, Result<bool, NotSubmitted>>;
 }
 

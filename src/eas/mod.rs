@@ -39,7 +39,7 @@ pub use endpoint::{
     Outcome, Pass, Place, Plain, REQUESTS_MAX, Settings, Stopping, Waiting,
 };
 pub use gateway::{
-    Admission, Admitted, Asks, COMMANDS, Everybody, Gateway, GatewayLimits, NotSubmitted, Outgoing,
-    Rooms, Submission, VERSIONS,
+    Admission, Admitted, Asks, COMMANDS, Everybody, Gateway, GatewayLimits, MailName, NotSubmitted,
+    Outgoing, Rooms, Submission, VERSIONS,
 };
 pub use trust::{NotTrust, Trust};

@@ -1,7 +1,7 @@
 //! Mail that phones send goes into the outbox of `delivery`: durable when the answer comes, once for each name a phone gives it.
 
 use super::endpoint::BoxFuture;
-use super::gateway::{NotSubmitted, Outgoing, Submission};
+use super::gateway::{MailName, NotSubmitted, Outgoing, Submission};
 use crate::database::Tx;
 use crate::delivery::{self, ClientKey, Outbox, SubmitError};
 use crate::directory;
@@ -19,7 +19,7 @@ impl Outgoing for Outbox {
                 .ok_or_else(|| NotSubmitted::Refused("no such user".to_owned()))?;
             let submission = delivery::Submission {
                 user,
-                client: mail.client_id.map(|id| ClientKey::new(mail.device, &id)),
+                client: Some(key(mail.device, &mail.name)),
                 sender: sender.address,
                 raw: mail.raw,
                 recipients: mail.recipients,
@@ -40,12 +40,19 @@ impl Outgoing for Outbox {
         &self,
         user: UserId,
         device: DeviceId,
-        client_id: &str,
+        name: &MailName,
     ) -> BoxFuture<'_, Result<bool, NotSubmitted>> {
-        let key = ClientKey::new(device, client_id);
+        let key = key(device, name);
         Box::pin(async move {
             let known = Outbox::knows(self, user, key).await;
             known.map_err(|error| NotSubmitted::Ours(error.to_string()))
         })
+    }
+}
+
+fn key(device: DeviceId, name: &MailName) -> ClientKey {
+    match name {
+        MailName::Given(id) => ClientKey::new(device, id),
+        MailName::Content(sha256) => ClientKey::of_content(device, *sha256),
     }
 }

@@ -1,7 +1,8 @@
 //! From error to answer: the one table that says with which HTTP status, and with which Status in the body, a request is refused.
 //!
 //! From 14.0 on a refusal travels as HTTP 200 with a Status in the command's own root ([MS-ASCMD] 2.2.2); older phones, and
-//! requests whose command or version is unknown, get HTTP statuses ([MS-ASHTTP] 2.2.2.1.1). Trouble behind us is 503 or 507 for
+//! requests whose command or version is unknown, get HTTP statuses ([MS-ASHTTP] 2.2.2.1.1) for what all commands share, and a
+//! Status in the body for what the command says itself. Trouble behind us is 503 or 507 for
 //! everybody: a phone that is told 401 or 500 for it forgets its password or looks for another server.
 
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub(in crate::eas) enum Refusal {
     TooLarge,
     /// Policy does not let the device in.
     Admission(Admitted),
+    /// What the query names is not there: below 14.0 an attachment.
+    NotThere,
     /// The user has too many devices.
     TooManyDevices,
     /// The command's own verdict, or a common one.
@@ -82,7 +85,7 @@ impl Refusal {
         version: Option<ProtocolVersion>,
         realm: &str,
     ) -> Answer {
-        match self.saying(command) {
+        match self.saying(command, version) {
             Saying::Challenge => basic::challenge(realm),
             Saying::Http(status) => Answer::empty(status),
             Saying::Later(status, after) => {
@@ -92,7 +95,7 @@ impl Refusal {
         }
     }
 
-    fn saying(&self, command: Option<CommandName>) -> Saying {
+    fn saying(&self, command: Option<CommandName>, version: Option<ProtocolVersion>) -> Saying {
         match self {
             // [MS-ASHTTP] 2.2.2.1.1: credentials are missing or wrong.
             Refusal::Unauthorized | Refusal::SignIn(SignInError::Wrong) => Saying::Challenge,
@@ -117,9 +120,14 @@ impl Refusal {
             Refusal::Body(error) => {
                 Saying::Status(command.map_or(common::INVALID_XML, |c| error.status(c)))
             }
+            // RFC 9110, 15.5.14: below 14.0 the only word that does not make a phone send the same mail for ever.
+            Refusal::TooLarge if version.is_some_and(|v| v < ProtocolVersion::V14_0) => {
+                Saying::Http(StatusCode::PAYLOAD_TOO_LARGE)
+            }
             // [MS-ASCMD] 2.2.2: without a Status phones send the same mail for ever.
             Refusal::TooLarge => Saying::Status(common::ATTACHMENT_IS_TOO_LARGE),
             Refusal::Admission(admitted) => Saying::Status(admission(*admitted)),
+            Refusal::NotThere => Saying::Http(StatusCode::NOT_FOUND),
             // [MS-ASCMD] 2.2.2: MaximumDevicesReached.
             Refusal::TooManyDevices => Saying::Status(common::MAXIMUM_DEVICES_REACHED),
             Refusal::Status(status) => Saying::Status(*status),
@@ -146,6 +154,7 @@ impl Refusal {
             Refusal::Body(error) => error.to_string(),
             Refusal::TooLarge => "the body is too large".to_owned(),
             Refusal::Admission(admitted) => format!("not admitted: {admitted:?}"),
+            Refusal::NotThere => "what it names is not there".to_owned(),
             Refusal::TooManyDevices => "too many devices".to_owned(),
             Refusal::Status(status) => format!("status {status}"),
             Refusal::Mailbox(error) => error.to_string(),
@@ -191,8 +200,11 @@ pub(in crate::eas) fn status_answer(
     status: Status,
 ) -> Answer {
     let root = command.and_then(CommandName::root);
-    let modern = version.filter(|version| *version >= ProtocolVersion::V14_0);
-    if let (Some(root), Some(version)) = (root, modern)
+    let worded = version.filter(|version| {
+        let has_document = root.is_some_and(|root| code_pages::versions(root).contain(*version));
+        has_document && (*version >= ProtocolVersion::V14_0 || !status.is_common())
+    });
+    if let (Some(root), Some(version)) = (root, worded)
         && let Some(tag) = code_pages::PAGES.tag(code_pages::namespace(root.page), "Status")
     {
         // A command of a later version is answered in that version's words: the phone used them first.
@@ -201,8 +213,22 @@ pub(in crate::eas) fn status_answer(
         encoder.container(root, |encoder| encoder.number(tag, status.0));
         return Answer::plain(StatusCode::OK, Plain::without_content(encoder.finish()));
     }
-    let http = status.http_below_14().and_then(|http| StatusCode::from_u16(http).ok());
-    Answer::empty(http.unwrap_or(StatusCode::BAD_REQUEST))
+    Answer::empty(http_status(status))
+}
+
+/// What HTTP says in place of a Status ([MS-ASCMD] 2.2.2).
+fn http_status(status: Status) -> StatusCode {
+    match status {
+        // Departs from [MS-ASCMD] 2.2.2, which has 500 for it: told 500, 403 or 404, apps send a reply to a recalled mail whole, from
+        // their own copy, or look for another server.
+        common::MESSAGE_REPLY_NOT_ALLOWED => StatusCode::BAD_REQUEST,
+        // Newer than 12.1, and so without a word of its own there.
+        common::MAXIMUM_DEVICES_REACHED => StatusCode::FORBIDDEN,
+        _ => {
+            let http = status.http_below_14().and_then(|http| StatusCode::from_u16(http).ok());
+            http.unwrap_or(StatusCode::BAD_REQUEST)
+        }
+    }
 }
 
 impl From<MailboxError> for Refusal {
@@ -277,8 +303,27 @@ mod tests {
     fn every_command_we_serve_has_a_root_with_a_status() {
         for command in super::super::gateway::COMMANDS {
             let (http, body) = said(Refusal::Status(Status(110)), *command, ProtocolVersion::V16_1);
-            assert!(http == 200 && !body.is_empty(), "{command}");
+            // Commands that 16.1 does not have are never refused in their own words.
+            let is_old = matches!(command, CommandName::GetAttachment | CommandName::GetHierarchy);
+            assert!(is_old || http == 200 && !body.is_empty(), "{command}");
+            assert!(!is_old || http == 500 && body.is_empty(), "{command}");
         }
+    }
+
+    #[test]
+    fn an_old_phone_reads_the_commands_own_status_in_the_body() {
+        let refusal = || Refusal::Status(activesync::status::ping::FOLDER_SYNC_REQUIRED);
+        let (http, body) = said(refusal(), CommandName::Ping, ProtocolVersion::V12_1);
+        let answer = <activesync::command::ping::Response as activesync::Document>::decode(
+            ProtocolVersion::V12_1,
+            &body,
+        );
+        assert_eq!((http, answer.unwrap().status), (200, Status(7)));
+        let recalled = Refusal::Status(common::MESSAGE_REPLY_NOT_ALLOWED);
+        let (http, body) = said(recalled, CommandName::SmartReply, ProtocolVersion::V12_1);
+        assert_eq!((http, body), (400, Vec::new()));
+        let (http, _) = said(Refusal::TooLarge, CommandName::SendMail, ProtocolVersion::V12_1);
+        assert_eq!(http, 413);
     }
 
     #[test]

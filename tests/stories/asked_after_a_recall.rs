@@ -12,7 +12,7 @@ use super::town::{Handset, NOTHING, SHORT_S, Town, deletes, folder, message_id};
 const OBJECT_NOT_FOUND: Status = Status(8);
 
 /// A mail with a file.
-fn with_a_file(name: &str) -> String {
+pub(crate) fn with_a_file(name: &str) -> String {
     format!(
         "From: Bob <bob@b.example>\r\nTo: ann@a.example\r\nSubject: {name}\r\nMessage-ID: <{}>\r\n\
          MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"mix\"\r\n\r\n\

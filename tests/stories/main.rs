@@ -5,6 +5,7 @@
 mod a_foreign_client;
 mod a_full_disk;
 mod a_phone_that_sleeps;
+mod an_old_phone;
 mod asked_after_a_recall;
 mod drafts;
 mod fetched_in_parts;

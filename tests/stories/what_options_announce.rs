@@ -7,12 +7,13 @@ use activesync_phone::activesync::document::Document as _;
 use activesync_phone::activesync::version::ProtocolVersion;
 use activesync_phone::{Commit, Exchange, Outcome, Phone, Profile, SyncAsk, Waits};
 
+use super::asked_after_a_recall::with_a_file;
 use super::town::{Handset, SHORT_S, Town, folder};
 
 #[tokio::test]
 async fn every_command_on_every_version() {
     let town = Town::open().await;
-    town.mail("one").await;
+    town.post(&["ann"], &with_a_file("one")).await;
     let mut phone = town.phone("ann", Profile::ios()).await;
     let exchange = phone.phone().options();
     let Outcome::Options { versions, commands } = phone.ask(exchange).await else {
@@ -23,6 +24,7 @@ async fn every_command_on_every_version() {
     assert_eq!(
         versions,
         [
+            ProtocolVersion::V12_1,
             ProtocolVersion::V14_0,
             ProtocolVersion::V14_1,
             ProtocolVersion::V16_0,
@@ -55,6 +57,12 @@ async fn answers(phone: &mut Handset, command: CommandName, what: &str) {
     let exchange = request(phone, command);
     assert_eq!(exchange.command, Some(command), "{what}");
     let answer = phone.driver.send(&exchange).await.unwrap();
+    let ended = matches!(command, CommandName::GetAttachment | CommandName::GetHierarchy);
+    if ended && phone.phone().profile.version > ProtocolVersion::V12_1 {
+        // [MS-ASCMD] 2.2.1.7, 2.2.1.8: newer versions do not have it, and say so.
+        assert_eq!(answer.status, 400, "{what}");
+        return;
+    }
     assert_eq!(answer.status, 200, "{what}");
     let outcome = phone.driver.phone.take(&exchange, &answer, Commit::All);
     let outcome = outcome.unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -101,6 +109,8 @@ fn request(handset: &mut Handset, command: CommandName) -> Exchange {
         CommandName::SmartReply | CommandName::SmartForward => {
             phone.smart(command, &name, (&inbox, &item), MAIL)
         }
+        CommandName::GetAttachment => phone.get_attachment(&file(phone, &inbox, &item)),
+        CommandName::GetHierarchy => phone.get_hierarchy(),
         other => panic!("{other} is announced: show here that it works"),
     }
 }
@@ -139,8 +149,16 @@ fn succeeded(outcome: &Outcome) -> bool {
             response.status.0 == 1 && response.certificates[0].0 == 10
         }
         Outcome::Settings(response) => response.status.0 == 1,
+        Outcome::Attachment(octets) => octets.starts_with(b"name,salary"),
+        Outcome::Hierarchy(response) => response.folders.len() > 4,
         _ => false,
     }
+}
+
+/// What a phone calls the file of a mail.
+pub(crate) fn file(phone: &Phone, folder: &str, item: &str) -> String {
+    let attachments = phone.cache.collections[folder].items[item].email.attachments.clone();
+    attachments.unwrap().attachments[0].file_reference.clone().unwrap().to_string()
 }
 
 /// A mail that may leave.

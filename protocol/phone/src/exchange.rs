@@ -92,7 +92,11 @@ pub enum Outcome {
     FolderUpdate(activesync::command::folder_update::Response),
     /// FolderDelete.
     FolderDelete(activesync::command::folder_delete::Response),
-    /// A common status instead of the command's answer: provision first, wipe, block ([MS-ASCMD] 2.2.2).
+    /// GetAttachment: the octets.
+    Attachment(Vec<u8>),
+    /// GetHierarchy.
+    Hierarchy(activesync::command::get_hierarchy::Response),
+    /// A common status, or the HTTP status that stands for it up to 12.1, instead of the command's answer: provision first, wipe, block ([MS-ASCMD] 2.2.2).
     Refused(Status),
 }
 

@@ -3,6 +3,7 @@
 use activesync::command::CommandName;
 use activesync::http::{self, Query};
 use activesync::types::ClientId;
+use activesync::version::ProtocolVersion;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -109,7 +110,13 @@ impl Phone {
             query.encode_plain()
         });
         if !body.is_empty() {
-            headers.push(("content-type".to_owned(), http::WBXML.to_owned()));
+            let is_mail = self.profile.version < ProtocolVersion::V14_0
+                && matches!(
+                    command,
+                    CommandName::SendMail | CommandName::SmartReply | CommandName::SmartForward
+                );
+            let content_type = if is_mail { http::MAIL } else { http::WBXML };
+            headers.push(("content-type".to_owned(), content_type.to_owned()));
         }
         let target = format!("{}?{spelled}", http::ENDPOINT);
         Exchange { method: "POST", target, headers, body, command: Some(command) }

@@ -119,7 +119,23 @@ impl Profile {
         }
     }
 
-    /// All of them.
+    /// The mail app of Android in its first years, of 12.1: mail sent as it is, attachments by GetAttachment.
+    pub fn oldest() -> Profile {
+        Profile {
+            name: "Android 2 Mail",
+            device_type: "Android",
+            user_agent: "Android/2.3.6-EAS-1.2",
+            version: ProtocolVersion::V12_1,
+            base64_query: false,
+            push: Push::Ping,
+            window_size: 10,
+            truncation_size: 20_480,
+            opens_mail: false,
+            keeps_deleted: false,
+        }
+    }
+
+    /// All of them but the oldest, whose SmartReply and SendMail have no ClientId.
     pub fn families() -> [Profile; 5] {
         [Profile::ios(), Profile::android(), Profile::samsung(), Profile::nine(), Profile::old()]
     }

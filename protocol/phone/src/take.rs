@@ -1,16 +1,18 @@
 //! Taking an answer in: the only place where the cache changes.
 
 use activesync::command::{
-    CommandName, find, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
-    item_operations, meeting_response, move_items, ping, provision, resolve_recipients, search,
-    send_mail, settings, sync, validate_cert,
+    CommandName, find, folder_create, folder_delete, folder_sync, folder_update, get_hierarchy,
+    get_item_estimate, item_operations, meeting_response, move_items, ping, provision,
+    resolve_recipients, search, send_mail, settings, sync, validate_cert,
 };
 use activesync::document::Document;
 use activesync::element::Cursor;
+use activesync::http::Query;
 use activesync::item::ItemData;
 use activesync::item::email::Email;
 use activesync::status::Status;
 use activesync::types::SyncKey;
+use activesync::version::ProtocolVersion;
 
 use crate::cache::{CachedItem, Collection};
 use crate::exchange::{Commit, Exchange, HttpAnswer, Outcome, PhoneError};
@@ -19,6 +21,9 @@ use crate::phone::{Phone, SearchCopy};
 /// A key that the server no longer knows ([MS-ASCMD] 2.2.3.177.17).
 const INVALID_SYNC_KEY: Status = Status(3);
 const SUCCESS: Status = Status(1);
+/// HTTP up to 12.1: provision first ([MS-ASHTTP] 2.2.2.1.1), and the status that says the same since.
+const PROVISION_FIRST: u16 = 449;
+const NOT_PROVISIONED: Status = Status(142);
 /// Success of MoveItems ([MS-ASCMD] 2.2.3.177.10).
 const MOVED: Status = Status(3);
 
@@ -30,6 +35,9 @@ impl Phone {
         answer: &HttpAnswer,
         commit: Commit,
     ) -> Result<Outcome, PhoneError> {
+        if answer.status == PROVISION_FIRST && self.profile.version < ProtocolVersion::V14_0 {
+            return Ok(Outcome::Refused(NOT_PROVISIONED));
+        }
         if answer.status != 200 {
             return Err(PhoneError::Http(answer.status));
         }
@@ -112,6 +120,13 @@ impl Phone {
                 let response = folder_delete::Response::decode(version, body)?;
                 self.take_hierarchy_key(response.sync_key.as_ref());
                 Outcome::FolderDelete(response)
+            }
+            CommandName::GetAttachment => {
+                self.take_attachment(exchange, body);
+                Outcome::Attachment(body.to_vec())
+            }
+            CommandName::GetHierarchy => {
+                Outcome::Hierarchy(get_hierarchy::Response::decode(version, body)?)
             }
             _ => return Err(PhoneError::Unexpected(command.as_str())),
         })
@@ -304,6 +319,13 @@ impl Phone {
         if let (Some(reference), Some(data)) = (&fetched.file_reference, &properties.file.data) {
             self.copies.push(SearchCopy { id: reference.to_string(), octets: data.0.clone() });
         }
+    }
+
+    /// A file that was opened stays where it was opened.
+    fn take_attachment(&mut self, exchange: &Exchange, octets: &[u8]) {
+        let query = exchange.target.split_once('?').map_or("", |(_, query)| query);
+        let name = Query::decode(query).ok().and_then(|query| query.attachment_name);
+        self.copies.push(SearchCopy { id: name.unwrap_or_default(), octets: octets.to_vec() });
     }
 
     fn read_sent(&self, body: &[u8]) -> Result<Option<Status>, PhoneError> {

@@ -3,8 +3,8 @@
 use activesync::ProtocolVersion;
 use activesync::command::{
     CommandName, find, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
-    item_operations, meeting_response, move_items, ping, provision, resolve_recipients, search,
-    send_mail, settings, smart_forward, smart_reply, sync, validate_cert,
+    item_operations, meeting_response, move_items, ping, plain_mail, provision, resolve_recipients,
+    search, send_mail, settings, smart_forward, smart_reply, sync, validate_cert,
 };
 use activesync::document::Document;
 use activesync::http;
@@ -448,8 +448,45 @@ impl Phone {
         self.post(CommandName::MoveItems, request.encode(self.profile.version))
     }
 
+    /// Fetches an attachment as phones of 12.1 do: GetAttachment.
+    pub fn get_attachment(&self, reference: &str) -> Exchange {
+        self.post_with(CommandName::GetAttachment, Vec::new(), |query| {
+            query.attachment_name = Some(reference.to_owned());
+        })
+    }
+
+    /// The mail folders, as phones of 12.1 may ask for them.
+    pub fn get_hierarchy(&self) -> Exchange {
+        self.post(CommandName::GetHierarchy, Vec::new())
+    }
+
+    /// Mail as it was sent up to 12.1: as it is, with what else there is to say in the query.
+    fn plain_mail(&self, request: &plain_mail::Request) -> Exchange {
+        let asked = request.query(&self.device_id, self.profile.device_type);
+        self.post_with(asked.command, request.mime.clone(), |query| {
+            query.save_in_sent = asked.save_in_sent;
+            query.collection_id = asked.collection_id;
+            query.item_id = asked.item_id;
+            query.long_id = asked.long_id;
+            query.occurrence = asked.occurrence;
+        })
+    }
+
+    /// Whether this device sends mail as it is.
+    fn sends_plain(&self) -> bool {
+        self.profile.version < ProtocolVersion::V14_0
+    }
+
     /// Sends a mail; a repetition has the same `client_id`.
     pub fn send_mail(&self, client_id: &ClientId, mime: &[u8]) -> Exchange {
+        if self.sends_plain() {
+            let (purpose, mime) = (plain_mail::Purpose::Send, mime.to_vec());
+            return self.plain_mail(&plain_mail::Request {
+                purpose,
+                save_in_sent_items: true,
+                mime,
+            });
+        }
         let request = send_mail::Request {
             client_id: client_id.clone(),
             account_id: None,
@@ -475,6 +512,17 @@ impl Phone {
             },
             instance_id: None,
         };
+        if self.sends_plain() {
+            let purpose = match command {
+                CommandName::SmartForward => plain_mail::Purpose::Forward(source),
+                _ => plain_mail::Purpose::Reply(source),
+            };
+            return self.plain_mail(&plain_mail::Request {
+                purpose,
+                save_in_sent_items: true,
+                mime: mime.to_vec(),
+            });
+        }
         let body = if command == CommandName::SmartForward {
             smart_forward::Request {
                 client_id: client_id.clone(),

@@ -1,8 +1,10 @@
 //! GetItemEstimate ([MS-ASCMD] 2.2.1.9): how much the next Sync would bring. It asks and changes nothing, and its key proves
 //! nothing.
 
+use activesync::ProtocolVersion;
 use activesync::command::get_item_estimate::{Collection, Estimate, Estimated, Request, Response};
 use activesync::status::{Status, common, get_item_estimate as status};
+use activesync::types::ClassName;
 
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
@@ -41,13 +43,16 @@ async fn estimate(ask: &Ask, collection: &Collection) -> Result<Estimate, Refusa
     let filter = mail.and_then(|options| options.filter_type);
     // [MS-ASCMD] 2.2.3.68.1: a filter that mail does not have.
     if filter.is_some_and(|filter| filter > window::FILTER_MAX) {
-        return failed(common::SERVER_ERROR);
+        return match ask.version < ProtocolVersion::V14_0 {
+            true => Err(Refusal::Status(common::SERVER_ERROR)),
+            false => failed(common::SERVER_ERROR),
+        };
     }
     match engine.foresee(&ask.device, &folder, claim, filter).await? {
         Foreseen::Statements(count) => Ok(Estimate {
             status: status::SUCCESS,
             collection: Some(Estimated {
-                class: None,
+                class: (ask.version < ProtocolVersion::V14_0).then(ClassName::email),
                 collection_id: collection.collection_id.clone(),
                 estimate: u32::try_from(count).ok(),
             }),

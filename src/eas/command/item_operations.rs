@@ -22,6 +22,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
+use super::attachment::{File, NoFile};
 use crate::eas::convert::{AttachmentId, ItemOptions, Unshapable};
 use crate::eas::dispatch::{Ask, booked};
 use crate::eas::endpoint::{Answer, Outcome, Plain};
@@ -29,8 +30,6 @@ use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, ServerId};
 use crate::ledger::{DetailKind, Exposure, Place};
 use crate::mailbox::{Folder, FolderKind, Item, MailboxError};
-use crate::message::Message;
-use crate::policy::Attachments;
 use crate::recall::gate::{Content, Told};
 
 /// Times an answer is made anew because something in it was fenced meanwhile.
@@ -304,47 +303,26 @@ impl Made {
         options: &FetchOptions,
     ) -> Result<Result<Properties, Status>, Refusal> {
         let Some(id) = id else { return Ok(Err(status::INVALID_ATTACHMENT)) };
-        let Some((folder, item)) = find(ask, Some(id.item)).await? else {
-            return Ok(Err(status::INVALID_ATTACHMENT));
+        let mut found = match File::find(ask, id).await? {
+            Ok(found) => found,
+            Err(NoFile::NotThere) => return Ok(Err(status::INVALID_ATTACHMENT)),
+            Err(NoFile::Forbidden) => return Ok(Err(status::RESOURCE_DENIED)),
+            Err(NoFile::TooLarge) => return Ok(Err(status::TOO_LARGE)),
         };
-        let (shaper, store) = (&ask.desk.shaper, &*ask.desk.engine.store);
-        let leave = shaper.leave(u64::from(item.size)).await;
-        let raw = match shaper.read(&leave, store, folder.id, &item).await {
-            Err(Unshapable::Mailbox(error)) => return Err(error.into()),
-            // A draft that was replaced among them: the gate would be asked for another message than the one that leaves.
-            Err(_) => return Ok(Err(status::INVALID_ATTACHMENT)),
-            Ok(raw) => raw,
-        };
-        let file = shaper.work(raw, move |raw| Ok(take_out(raw, id.index))).await;
-        let Ok(Some((name, content_type, octets))) = file else {
-            return Ok(Err(status::INVALID_ATTACHMENT));
-        };
-        if let Some(policies) = &ask.desk.policies {
-            let rules = policies.policy_of(&ask.device).await?.rules;
-            match rules.attachment(octets.len() as u64) {
-                Attachments::Allowed => {}
-                Attachments::Forbidden => return Ok(Err(status::RESOURCE_DENIED)),
-                Attachments::TooLarge => return Ok(Err(status::TOO_LARGE)),
-            }
-        }
+        let (octets, content) = (std::mem::take(&mut found.octets), found.content());
         let total = octets.len();
-        match cut(octets, content_type, options) {
+        match cut(octets, found.content_type.clone(), options) {
             Ok(mut file) => {
-                let detail = match file.range {
-                    Some(range) => format!("{name}, octets {range} of {total}"),
-                    None => format!("{name}, whole, {total} octets"),
-                };
-                self.tell(&item, DetailKind::AttachmentSent, detail);
+                self.told.push(found.told(file.range, total));
                 let data = file.data.take().map(|data| data.0).unwrap_or_default();
                 ask.hold(data.len())?;
-                drop(leave);
+                drop(found);
                 self.octets += data.len();
                 match ask.query.accept_multipart {
                     true => file.part = Some(self.part(data)),
                     false => file.data = Some(Base64(data)),
                 }
-                let exposure = Exposure::ATTACHMENT | Exposure::FETCHED;
-                self.contents.push(content(&folder, &item, exposure));
+                self.contents.push(content);
                 Ok(Ok(Properties { file, item: None }))
             }
             Err(status) => Ok(Err(status)),
@@ -353,7 +331,10 @@ impl Made {
 }
 
 /// The item, where it is there and no order covers it.
-async fn find(ask: &Ask, id: Option<ServerId>) -> Result<Option<(Folder, Item)>, Refusal> {
+pub(super) async fn find(
+    ask: &Ask,
+    id: Option<ServerId>,
+) -> Result<Option<(Folder, Item)>, Refusal> {
     let Some(id) = id else { return Ok(None) };
     let Some(folder) = folder(ask, Some(id.collection)).await? else { return Ok(None) };
     let engine = &ask.desk.engine;
@@ -401,14 +382,6 @@ fn body_told(body: Option<&Body>) -> String {
         (Some(true), None) => format!("{kind}, cut after {octets} octets"),
         _ => format!("{kind}, whole, {octets} octets"),
     }
-}
-
-/// An attachment's name, type and octets.
-fn take_out(raw: Bytes, index: usize) -> Option<(String, String, Vec<u8>)> {
-    let message = Message::parse(raw).ok()?;
-    let described = message.attachments().get(index)?;
-    let (name, content_type) = (described.display_name.clone(), described.content_type.clone());
-    Some((name, content_type, message.attachment_bytes(index)?))
 }
 
 /// The part of a file that was asked for; Range and Total only where a range was asked ([MS-ASCMD] 2.2.3.143.2).

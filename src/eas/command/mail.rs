@@ -1,7 +1,9 @@
 //! What SendMail, SmartReply, SmartForward and drafts share: mail made ready, held against open orders, handed over once.
 
+use activesync::ProtocolVersion;
+use activesync::command::plain_mail;
 use activesync::status::{Status, common};
-use activesync::types::ClientId;
+use sha2::{Digest, Sha256};
 
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
@@ -9,7 +11,7 @@ use crate::database::{self, Tx};
 use crate::delivery::{Against, Hold, Judge, Judged};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
-use crate::eas::gateway::{NotSubmitted, Submission};
+use crate::eas::gateway::{MailName, NotSubmitted, Submission};
 use crate::eas::status::Refusal;
 use crate::ids::{DeviceId, IdentityId, MailboxId};
 use crate::mailbox::MailboxError;
@@ -52,25 +54,46 @@ pub(in crate::eas) fn check_letter(
     }
 }
 
+/// Whether mail comes as it is, and what else there is to say in the query ([MS-ASCMD] 2.2.1.17).
+pub(in crate::eas) fn is_plain(version: ProtocolVersion) -> bool {
+    version < ProtocolVersion::V14_0
+}
+
+/// Mail of 12.1, and a name for it: there is no ClientId, so the same request again within a day is the same mail. The source is
+/// part of it, for the same few words may answer two mails.
+pub(in crate::eas) fn plain(ask: &Ask) -> Result<(MailName, plain_mail::Request), Refusal> {
+    let request = plain_mail::Request::from_query(&ask.query, ask.body.to_vec())?;
+    let query = &ask.query;
+    let mut hash = Sha256::new();
+    let save = if query.save_in_sent { "T" } else { "F" };
+    let said = [&query.collection_id, &query.item_id, &query.long_id, &query.occurrence];
+    let said = said.map(|text| text.as_deref().unwrap_or_default());
+    for text in [query.command.as_str(), save].into_iter().chain(said) {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    hash.update(&request.mime);
+    Ok((MailName::Content(hash.finalize().into()), request))
+}
+
 /// Sends mail as a phone made it. Success is an answer without a document ([MS-ASCMD] 2.2.1.17.2).
 pub(in crate::eas) async fn send(
     ask: &Ask,
-    client_id: &ClientId,
+    name: &MailName,
     mime: &[u8],
     save_in_sent: bool,
 ) -> Result<Outcome, Refusal> {
-    send_of(ask, client_id, mime, save_in_sent, None).await
+    send_of(ask, name, mime, save_in_sent, None).await
 }
 
 /// As [`send`], made from the message of another mail: it does not leave where that is recalled, down to the moment it is taken.
 pub(in crate::eas) async fn send_of(
     ask: &Ask,
-    client_id: &ClientId,
+    name: &MailName,
     mime: &[u8],
     save_in_sent: bool,
     source: Option<Source>,
 ) -> Result<Outcome, Refusal> {
-    let name = client_id.as_str().to_owned();
     match hand_over(ask, name, mime, save_in_sent, source).await? {
         Ok(()) => Ok(Answer::empty(http::StatusCode::OK).into()),
         Err(NotSent::Unsendable(why)) => Err(Refusal::Status(unsendable(ask, &why))),
@@ -84,7 +107,7 @@ pub(in crate::eas) async fn send_draft(
     name: String,
     mime: &[u8],
 ) -> Result<Result<(), Status>, Refusal> {
-    Ok(match hand_over(ask, name, mime, true, None).await? {
+    Ok(match hand_over(ask, &MailName::Given(name), mime, true, None).await? {
         Ok(()) => Ok(()),
         // [MS-ASCMD] 2.2.2: InvalidRecipients is the word for drafts.
         Err(NotSent::Unsendable(Unsendable::NoRecipients)) => Err(common::INVALID_RECIPIENTS),
@@ -102,7 +125,7 @@ enum NotSent {
 /// Hands mail over; the name makes a repetition the same mail. Our own trouble is a refusal: the phone comes again with that name.
 async fn hand_over(
     ask: &Ask,
-    name: String,
+    name: &MailName,
     mime: &[u8],
     save_in_sent: bool,
     source: Option<Source>,
@@ -126,7 +149,7 @@ async fn hand_over(
     let submission = Submission {
         user: ask.user.id,
         device: ask.device.id,
-        client_id: Some(name),
+        name: name.clone(),
         raw: ready.raw,
         recipients: ready.recipients,
         message_id: ready.message_id,
@@ -158,7 +181,7 @@ fn unsendable(ask: &Ask, why: &Unsendable) -> Status {
     match why {
         Unsendable::NotMime => common::INVALID_MIME,
         Unsendable::NoRecipients => common::MESSAGE_HAS_NO_RECIPIENT,
-        Unsendable::BadRecipient(_) if ask.version >= activesync::ProtocolVersion::V16_0 => {
+        Unsendable::BadRecipient(_) if ask.version >= ProtocolVersion::V16_0 => {
             common::INVALID_RECIPIENTS
         }
         Unsendable::BadRecipient(_) => common::MESSAGE_HAS_NO_RECIPIENT,
@@ -242,12 +265,12 @@ impl Circumstances {
 }
 
 /// Whether a mail of this name was taken from the device before: then it is told the same, whatever has happened since.
-pub(in crate::eas) async fn was_taken(ask: &Ask, name: &str) -> Result<bool, Refusal> {
+pub(in crate::eas) async fn was_taken(ask: &Ask, name: &MailName) -> Result<bool, Refusal> {
     let Some(outgoing) = &ask.desk.outgoing else { return Ok(false) };
     let known = outgoing.knows(ask.user.id, ask.device.id, name).await;
     known.map_err(|error| Refusal::Mailbox(MailboxError::Down(error.to_string())))
 }
 
 /// What a reply to, or a forward of, a recalled message answers ([MS-ASCMD] 2.2.2, MessageReplyNotAllowed): never 150 and never an
-/// HTTP error, which make apps send the mail whole from their own copy.
+/// HTTP error, which make apps send the mail whole from their own copy; below 14.0 it is HTTP 400 (`eas/status.rs`).
 pub(in crate::eas) const SOURCE_IS_RECALLED: Status = common::MESSAGE_REPLY_NOT_ALLOWED;

@@ -1,10 +1,13 @@
 //! What each command does. The files have the names of `activesync::command`: the shape is there, the behaviour here.
 
+mod attachment;
 pub(in crate::eas) mod find;
 pub(in crate::eas) mod folder_create;
 pub(in crate::eas) mod folder_delete;
 pub(in crate::eas) mod folder_sync;
 pub(in crate::eas) mod folder_update;
+pub(in crate::eas) mod get_attachment;
+pub(in crate::eas) mod get_hierarchy;
 pub(in crate::eas) mod get_item_estimate;
 pub(in crate::eas) mod item_operations;
 pub(in crate::eas) mod mail;

@@ -172,6 +172,13 @@ async fn acknowledge(
             response
         }
         Acknowledged::UnknownKey => said(request, policy_status::POLICY_KEY_MISMATCH),
+        // [MS-ASCMD] 2.2.2: up to 12.1 these are said in HTTP.
+        Acknowledged::NotCompliant if ask.version < ProtocolVersion::V14_0 => {
+            return Err(Refusal::Status(status::DEVICE_NOT_FULLY_PROVISIONABLE));
+        }
+        Acknowledged::ManagedElsewhere if ask.version < ProtocolVersion::V14_0 => {
+            return Err(Refusal::Status(status::EXTERNALLY_MANAGED));
+        }
         Acknowledged::NotCompliant => Response::new(status::DEVICE_NOT_FULLY_PROVISIONABLE),
         Acknowledged::ManagedElsewhere => Response::new(status::EXTERNALLY_MANAGED),
     })

@@ -4,18 +4,23 @@ use activesync::command::smart_forward::Request;
 use activesync::status::common;
 
 use super::mail;
-use super::smart_reply::{Original, Smart, Verb, as_before};
+use super::smart_reply::{Original, Smart, Verb, as_before, plain};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
+use crate::eas::gateway::MailName;
 use crate::eas::status::Refusal;
 
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
+    if mail::is_plain(ask.version) {
+        return plain(ask).await;
+    }
     let request: Request = ask.decode()?;
-    as_before(ask, &request.client_id, forward(ask, &request).await).await
+    let name = MailName::Given(request.client_id.to_string());
+    as_before(ask, &name, forward(ask, &name, &request).await).await
 }
 
-async fn forward(ask: &Ask, request: &Request) -> Result<Outcome, Refusal> {
+async fn forward(ask: &Ask, name: &MailName, request: &Request) -> Result<Outcome, Refusal> {
     let source = Original::find(ask, &request.source).await?;
     // Forwardees are for appointments, of which there are none here.
     if request.is_contradictory() {
@@ -26,7 +31,7 @@ async fn forward(ask: &Ask, request: &Request) -> Result<Outcome, Refusal> {
     };
     mail::check_letter(request.account_id.as_deref(), request.template_id.as_deref())?;
     let smart = Smart {
-        client_id: &request.client_id,
+        name,
         source,
         mime,
         replace_mime: request.replace_mime,

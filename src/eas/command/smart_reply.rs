@@ -1,8 +1,8 @@
 //! SmartReply ([MS-ASCMD] 2.2.1.20), and what SmartForward shares with it: the source, its quotation, and what it leaves on the source.
 
+use activesync::command::plain_mail::Purpose;
 use activesync::command::smart_reply::{Request, Source, SourceItem};
 use activesync::status::common;
-use activesync::types::ClientId;
 use bytes::Bytes;
 use roaring::RoaringBitmap;
 
@@ -12,6 +12,7 @@ use crate::database::{self, Tx};
 use crate::eas::convert::Unshapable;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
+use crate::eas::gateway::MailName;
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, FolderId, ItemNumber, ServerId};
 use crate::ledger::hierarchy::Hierarchy;
@@ -23,29 +24,53 @@ use crate::recall::retraction;
 
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
+    if mail::is_plain(ask.version) {
+        return plain(ask).await;
+    }
     let request: Request = ask.decode()?;
-    as_before(ask, &request.client_id, reply(ask, &request).await).await
+    let name = MailName::Given(request.client_id.to_string());
+    as_before(ask, &name, reply(ask, &name, &request).await).await
+}
+
+/// SmartReply and SmartForward of 12.1: the mail alone in the body, its source in the query.
+pub(super) async fn plain(ask: &Ask) -> Result<Outcome, Refusal> {
+    let (name, request) = mail::plain(ask)?;
+    let (source, verb) = match &request.purpose {
+        Purpose::Send => return Err(Refusal::Command),
+        Purpose::Reply(source) => (source, Verb::Reply),
+        Purpose::Forward(source) => (source, Verb::Forward),
+    };
+    let outcome = match Original::find(ask, source).await {
+        Ok(source) => {
+            let save_in_sent = request.save_in_sent_items;
+            let (name, mime) = (&name, &request.mime);
+            let smart = Smart { name, source, mime, replace_mime: false, save_in_sent, verb };
+            smart.carry_out(ask).await
+        }
+        Err(why) => Err(why),
+    };
+    as_before(ask, &name, outcome).await
 }
 
 /// A phone that repeats a request whose mail was taken is told so, whatever has become of the source since.
 pub(super) async fn as_before(
     ask: &Ask,
-    client_id: &ClientId,
+    name: &MailName,
     outcome: Result<Outcome, Refusal>,
 ) -> Result<Outcome, Refusal> {
     match outcome {
-        Err(Refusal::Status(_)) if mail::was_taken(ask, client_id.as_str()).await? => {
+        Err(Refusal::Status(_)) if mail::was_taken(ask, name).await? => {
             Ok(Answer::empty(http::StatusCode::OK).into())
         }
         outcome => outcome,
     }
 }
 
-async fn reply(ask: &Ask, request: &Request) -> Result<Outcome, Refusal> {
+async fn reply(ask: &Ask, name: &MailName, request: &Request) -> Result<Outcome, Refusal> {
     let source = Original::find(ask, &request.source).await?;
     mail::check_letter(request.account_id.as_deref(), request.template_id.as_deref())?;
     let smart = Smart {
-        client_id: &request.client_id,
+        name,
         source,
         mime: &request.mime,
         replace_mime: request.replace_mime,
@@ -148,7 +173,7 @@ impl Verb {
 
 /// A reply or a forward.
 pub(super) struct Smart<'a> {
-    pub(super) client_id: &'a ClientId,
+    pub(super) name: &'a MailName,
     pub(super) source: Original,
     pub(super) mime: &'a [u8],
     pub(super) replace_mime: bool,
@@ -164,7 +189,7 @@ impl Smart<'_> {
         must_not_be_recalled(ask, folder, item.item).await?;
         let source = mail::Source { identity: item.identity, mailbox: folder.mailbox };
         let sent =
-            mail::send_of(ask, self.client_id, &mime, self.save_in_sent, Some(source)).await?;
+            mail::send_of(ask, self.name, &mime, self.save_in_sent, Some(source)).await?;
         self.mark(ask, folder, item).await?;
         Ok(sent)
     }

@@ -30,7 +30,7 @@ async fn key_zero_tells_all_folders_and_the_versions_and_keeps_the_collections()
         activesync::command::folder_sync::Request { sync_key: SyncKey::initial() }.encode(V);
     let seen = house.send(CommandName::FolderSync, request).await;
     let header = |name: &str| seen.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &v[..]);
-    assert_eq!(header("x-ms-rp"), Some("14.0,14.1,16.0,16.1"));
+    assert_eq!(header("x-ms-rp"), Some("12.1,14.0,14.1,16.0,16.1"));
     assert!(header("ms-asprotocolcommands").unwrap().contains("Ping"));
     conforms!("MS-ASHTTP_R1104", "MS-ASHTTP_R1202");
     house.mail("two").await;

@@ -16,3 +16,4 @@ mod session;
 mod settings;
 mod sync;
 mod uploads;
+mod twelve;

@@ -6,12 +6,12 @@
 //! What is read for an answer is bounded by the shaper's leave, one at a time; what the answer holds is counted before that leave
 //! goes, and kept counted until the answer has left. An answer that finds no more room ends there, and the rest comes with the next.
 
-use activesync::Document;
 use activesync::command::sync::{CollectionAnswer, Reply, ReplyTo, Response, ServerCommand};
 use activesync::item::ItemData;
 use activesync::item::email::Email;
 use activesync::status::sync as status;
-use activesync::types::ServerId as WireId;
+use activesync::types::{ClassName, ServerId as WireId};
+use activesync::{Document, ProtocolVersion};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 
@@ -296,7 +296,13 @@ impl Draft<'_> {
     }
 
     async fn commit(self, opening: &Opening) -> Result<Composed, Refusal> {
-        let Draft { ask, contents, collections, .. } = self;
+        let Draft { ask, contents, mut collections, .. } = self;
+        if ask.version < ProtocolVersion::V14_0 {
+            // [MS-ASCMD] 2.2.3.27.5: up to 12.1 the class is told again.
+            for collection in &mut collections {
+                collection.class = Some(ClassName::email());
+            }
+        }
         let response = Response { collections, ..Response::default() };
         if opening.turns.is_empty() {
             return Ok(Composed::Answer(ask.plain(&response)));
