@@ -5,6 +5,7 @@
 //! key that nobody knows is an error, in the file and in the environment. `retract.example.toml` explains every key; a test reads
 //! it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub lmtp: Lmtp,
     /// Where mail leaves.
     pub relay: Relay,
+    /// How phones find us.
+    pub autodiscover: Autodiscover,
     /// What waiting phones may expect.
     pub push: Push,
     /// How recall goes about its work.
@@ -192,6 +195,18 @@ impl Default for Push {
             heartbeat_s_min: 60,
             heartbeat_s_max: 3540,
             removals_coalesce_s: 10,
+/// `[autodiscover]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Autodiscover {
+    /// How phones reach this host, without a path; `https://` and the hostname where none is given.
+    pub url: Option<String>,
+    /// Mail domains whose mailboxes live elsewhere, and the mail domain that phones are to begin again with.
+    pub moved: BTreeMap<String, String>,
+    /// Where a GET of autodiscover.xml is sent; one that comes without TLS is sent to `url` in any case.
+    pub get_redirect: Option<String>,
+}
+
             folders_max: 300,
         }
     }
@@ -333,6 +348,18 @@ impl Config {
         }
         Ok(())
     }
+    /// How phones reach this host, without a path and without a slash at its end.
+    pub fn base_url(&self) -> String {
+        if let Some(url) = &self.autodiscover.url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let port = self.phones.listen.map(|listen| listen.port());
+        match port.filter(|port| ![0, HTTPS_PORT].contains(port)) {
+            Some(port) => format!("https://{}:{port}", self.server.hostname),
+            None => format!("https://{}", self.server.hostname),
+        }
+    }
+
 }
 
 /// Requests handled at a time at the least: strangers whose passwords are being checked may take 192 of them
@@ -340,8 +367,8 @@ impl Config {
 const REQUESTS_MIN: usize = 224;
 
 /// Sections a variable may name.
-const SECTIONS: [&str; 9] =
-    ["SERVER", "PHONES", "ADMIN", "LMTP", "RELAY", "PUSH", "RECALL", "CERTIFICATES", "LOG"];
+const SECTIONS: [&str; 10] =
+    ["SERVER", "PHONES", "ADMIN", "LMTP", "RELAY", "AUTODISCOVER", "PUSH", "RECALL", "CERTIFICATES", "LOG"];
 
 /// Lays one variable over the table, if it names a section of ours.
 fn overlay(table: &mut toml::Table, variable: &str, text: &str) {
@@ -372,6 +399,15 @@ mod tests {
     use super::*;
 
     fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+/// An address that a phone can be sent to, and that a header can hold.
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty()) && text.bytes().all(|octet| octet.is_ascii_graphic())
+}
+
+/// The port that need not be said.
+const HTTPS_PORT: u16 = 443;
+
         let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         Config::parse(text, "retract.toml", variables)
     }
@@ -423,3 +459,17 @@ mod tests {
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 }
+    #[test]
+    fn phones_reach_us_by_our_name_or_by_what_is_said() {
+        let base = |text: &str| parse(text, &[]).unwrap().base_url();
+        let named = "[server]\nhostname = \"mail.example.org\"\n";
+        assert_eq!(base(named), "https://mail.example.org");
+        let other = format!("{named}[phones]\nlisten = \"0.0.0.0:8443\"");
+        assert_eq!(base(&other), "https://mail.example.org:8443");
+        let said = format!("{other}\n[autodiscover]\nurl = \"https://eas.example.org/\"");
+        assert_eq!(base(&said), "https://eas.example.org");
+        assert!(parse("[autodiscover]\nurl = \"eas.example.org\"", &[]).is_err());
+        let moved = [("RETRACT_AUTODISCOVER_MOVED", "{ \"a.example\" = \"b.example\" }")];
+        assert_eq!(parse("", &moved).unwrap().autodiscover.moved["a.example"], "b.example");
+    }
+

@@ -19,7 +19,7 @@ use crate::config::{self, Config};
 use crate::database::{self, Bodies, Database, GAP_PENDING, SYNC_KEYS, Tx};
 use crate::delivery::{Lmtp, LmtpSettings, Outbox, OutboxSettings, Postman, Relay, RelaySettings};
 use crate::directory::{self, Directory, DirectoryError};
-use crate::eas::{self, Endpoint, Gateway, GatewayLimits, NotTrust, Stopping, Trust};
+use crate::eas::{self, Discovery, Endpoint, Gateway, GatewayLimits, NotTrust, Stopping, Trust};
 use crate::ids::{IdentityId, MailboxId};
 use crate::ledger::{self, Books};
 use crate::mailbox::embedded::{Embedded, OnEvent};
@@ -159,7 +159,7 @@ impl House {
             policies: Some(policies.clone()),
             outgoing: Some(Arc::new(outbox.clone())),
             trust: trust(&config.certificates)?,
-            discovery: None,
+            discovery: Some(discovery(config)),
             limits: gateway_limits(config),
         });
         let clock = clock.clone();
@@ -585,6 +585,15 @@ fn recall_limits(config: &config::Recall) -> recall::Limits {
     };
     let replays = config.resync_after_replays;
     limits.policy.resync_after_replays = (replays > 0).then_some(replays);
+fn discovery(config: &Config) -> Discovery {
+    let moved = config.autodiscover.moved.iter();
+    Discovery {
+        base_url: config.base_url(),
+        moved: moved.map(|(from, to)| (from.to_ascii_lowercase(), to.clone())).collect(),
+        get_redirect: config.autodiscover.get_redirect.clone(),
+    }
+}
+
     limits.policy.silent_after = Duration::from_secs(u64::from(config.silent_after_h) * 60 * 60);
     limits
 }

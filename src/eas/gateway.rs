@@ -19,13 +19,14 @@ use http::{Method, StatusCode};
 use parking_lot::Mutex;
 
 use super::budget::{Budget, Share};
+use super::autodiscover::Discovery;
 use super::convert::Shaper;
 use super::endpoint::{Answer, BoxFuture, Handler, Incoming, Outcome, Pass, Place, REQUESTS_MAX};
 use super::presence::Presence;
 use super::session;
 use super::status::Refusal;
 use super::trust::Trust;
-use super::{basic, dispatch};
+use super::{autodiscover, basic, dispatch};
 use crate::database;
 use crate::delivery::{Against, Judge};
 use crate::directory::{Directory, User};
@@ -58,8 +59,8 @@ pub struct Rooms {
     pub outgoing: Option<Arc<dyn Outgoing>>,
     /// Which certificates of mail are trusted.
     pub trust: Trust,
-    /// Discovery ([MS-ASCMD] 2.2.1.1); none where something else answers it.
-    pub discovery: Option<Arc<dyn Handler>>,
+    /// What Autodiscover tells ([MS-ASCMD] 2.2.1.1); none where something else answers it.
+    pub discovery: Option<Discovery>,
     /// Limits.
     pub limits: GatewayLimits,
 }
@@ -180,7 +181,6 @@ impl Admission for Everybody {
     }
 }
 
-/// Mail a phone wants sent, ready to leave.
 /// What makes a repetition of a mail the same mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MailName {
@@ -190,6 +190,7 @@ pub enum MailName {
     Content([u8; 32]),
 }
 
+/// Mail a phone wants sent, ready to leave.
 #[derive(Clone, Debug)]
 pub struct Submission {
     /// Whose mail.
@@ -377,8 +378,11 @@ impl Handler for Gateway {
                 }
                 Place::ActiveSync => dispatch::serve(desk, request).await,
                 Place::AutodiscoverXml | Place::AutodiscoverJson => match &desk.discovery {
-                    Some(discovery) => discovery.handle(request).await,
                     None => Answer::empty(StatusCode::NOT_FOUND).into(),
+                    Some(found) if request.place == Place::AutodiscoverJson => {
+                        autodiscover::json(found, &request).into()
+                    }
+                    Some(found) => autodiscover::xml(&desk, found, &request).await.into(),
                 },
             }
         })

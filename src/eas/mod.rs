@@ -13,6 +13,7 @@
 //! Invariants: an idle or waiting phone costs its socket, its TLS state and one small task, no HTTP machinery; content leaves
 //! only as [`Body::Released`], and its gate is asked before every chunk; every read, write, wait and buffer has a limit.
 
+mod autodiscover;
 pub mod basic;
 mod budget;
 mod command;
@@ -34,6 +35,7 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
+pub use autodiscover::Discovery;
 pub use endpoint::{
     Answer, Body, BoxFuture, ConnectionId, Content, Endpoint, Gauge, Handler, Incoming, Limits,
     Outcome, Pass, Place, Plain, REQUESTS_MAX, Settings, Stopping, Waiting,

@@ -33,7 +33,7 @@ impl Place {
     pub(super) fn methods(self) -> &'static str {
         match self {
             Place::ActiveSync => "OPTIONS,POST",
-            Place::AutodiscoverXml => "POST",
+            Place::AutodiscoverXml => "GET,POST",
             Place::AutodiscoverJson => "GET",
         }
     }

@@ -21,8 +21,8 @@ use crate::database::{Bodies, Database, Options, Tx};
 use crate::delivery::{Outbox, OutboxSettings, Postman};
 use crate::directory::{Directory, NewUser, Settings};
 use crate::eas::{
-    Answer, Body, ConnectionId, Everybody, Gateway, GatewayLimits, Handler, Incoming, Outcome,
-    Place, Rooms, Trust, Waiting,
+    Answer, Body, ConnectionId, Discovery, Everybody, Gateway, GatewayLimits, Handler, Incoming,
+    Outcome, Place, Rooms, Trust, Waiting,
 };
 use crate::ids::{DeviceId, FolderId, ItemNumber, MailboxId, UserId};
 use crate::ledger::{self, Books, DetailKind, Exposure};
@@ -128,7 +128,11 @@ impl House {
             policies: Some(policies.clone()),
             outgoing: Some(Arc::new(outbox.clone())),
             trust: trust(),
-            discovery: None,
+            discovery: Some(Discovery {
+                base_url: "https://mail.a.example".to_owned(),
+                moved: [("old.example".to_owned(), "new.example".to_owned())].into(),
+                get_redirect: None,
+            }),
             limits,
         });
         let connection = ConnectionId(1);

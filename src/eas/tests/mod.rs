@@ -1,6 +1,7 @@
 //! The commands, told as what a phone sends and sees.
 
 mod bounded;
+mod discovery;
 mod find;
 mod folders;
 mod house;
@@ -15,5 +16,5 @@ mod send;
 mod session;
 mod settings;
 mod sync;
-mod uploads;
 mod twelve;
+mod uploads;
