@@ -78,8 +78,14 @@ pub struct Phones {
     pub private_key: Option<PathBuf>,
     /// Where plain HTTP is served, to loopback and to `trusted_proxies` only.
     pub plain_listen: Option<SocketAddr>,
-    /// Networks of reverse proxies whose X-Forwarded-For and -Proto are believed.
+    /// Networks of proxies whose word about a phone is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// Which fields of a request they write on the plain listener.
+    pub proxy_fields: ProxyFields,
+    /// Whether their connections to `listen` begin with a PROXY header (version 1 or 2).
+    pub proxy_protocol: bool,
+    /// Whether their connections to `plain_listen` do.
+    pub plain_proxy_protocol: bool,
     /// Octets of a request's body at most.
     pub body_bytes_max: u64,
     /// Connections at most, in all.
@@ -98,12 +104,26 @@ impl Default for Phones {
             private_key: None,
             plain_listen: None,
             trusted_proxies: Vec::new(),
+            proxy_fields: ProxyFields::default(),
+            proxy_protocol: false,
+            plain_proxy_protocol: false,
             body_bytes_max: 50 * 1024 * 1024,
             connections_max: 60_000,
             connections_per_ip_max: 1_000,
             requests_max: 256,
         }
     }
+}
+
+/// Which fields of a request a proxy writes; the others it passes on as they came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyFields {
+    /// X-Forwarded-For and X-Forwarded-Proto.
+    #[default]
+    XForwarded,
+    /// Forwarded (RFC 7239).
+    Forwarded,
 }
 
 /// `[admin]`
@@ -175,6 +195,18 @@ pub enum Security {
     Plain,
 }
 
+/// `[autodiscover]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Autodiscover {
+    /// How phones reach this host, without a path; `https://` and the hostname where none is given.
+    pub url: Option<String>,
+    /// Mail domains whose mailboxes live elsewhere, and the mail domain that phones are to begin again with.
+    pub moved: BTreeMap<String, String>,
+    /// Where a GET of autodiscover.xml is sent; one that comes without TLS is sent to `url` in any case.
+    pub get_redirect: Option<String>,
+}
+
 /// `[push]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -195,18 +227,6 @@ impl Default for Push {
             heartbeat_s_min: 60,
             heartbeat_s_max: 3540,
             removals_coalesce_s: 10,
-/// `[autodiscover]`
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Autodiscover {
-    /// How phones reach this host, without a path; `https://` and the hostname where none is given.
-    pub url: Option<String>,
-    /// Mail domains whose mailboxes live elsewhere, and the mail domain that phones are to begin again with.
-    pub moved: BTreeMap<String, String>,
-    /// Where a GET of autodiscover.xml is sent; one that comes without TLS is sent to `url` in any case.
-    pub get_redirect: Option<String>,
-}
-
             folders_max: 300,
         }
     }
@@ -325,29 +345,6 @@ impl Config {
         Ok(config)
     }
 
-    /// The Unix socket of the command line.
-    pub fn socket(&self) -> PathBuf {
-        self.admin.socket.clone().unwrap_or_else(|| self.server.data_dir.join("retract.sock"))
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let push = &self.push;
-        if push.heartbeat_s_min == 0 || push.heartbeat_s_min > push.heartbeat_s_max {
-            return Err(
-                "push: heartbeat_s_min must be at least 1 and at most heartbeat_s_max".to_owned()
-            );
-        }
-        if self.phones.certificate.is_some() != self.phones.private_key.is_some() {
-            return Err("phones: certificate and private_key go together".to_owned());
-        }
-        if self.phones.requests_max < REQUESTS_MIN {
-            return Err(format!("phones: requests_max must be at least {REQUESTS_MIN}"));
-        }
-        if self.relay.password.is_some() && self.relay.password_file.is_some() {
-            return Err("relay: either password or password_file".to_owned());
-        }
-        Ok(())
-    }
     /// How phones reach this host, without a path and without a slash at its end.
     pub fn base_url(&self) -> String {
         if let Some(url) = &self.autodiscover.url {
@@ -360,11 +357,55 @@ impl Config {
         }
     }
 
+    /// The Unix socket of the command line.
+    pub fn socket(&self) -> PathBuf {
+        self.admin.socket.clone().unwrap_or_else(|| self.server.data_dir.join("retract.sock"))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let push = &self.push;
+        if push.heartbeat_s_min == 0 || push.heartbeat_s_min > push.heartbeat_s_max {
+            return Err(
+                "push: heartbeat_s_min must be at least 1 and at most heartbeat_s_max".to_owned()
+            );
+        }
+        let phones = &self.phones;
+        if (phones.proxy_protocol || phones.plain_proxy_protocol)
+            && phones.trusted_proxies.is_empty()
+        {
+            return Err(
+                "phones: proxy_protocol is for the proxies that trusted_proxies names".to_owned()
+            );
+        }
+        let urls = [&self.autodiscover.url, &self.autodiscover.get_redirect];
+        if urls.into_iter().flatten().any(|url| !is_url(url)) {
+            return Err("autodiscover: url and get_redirect begin with https://".to_owned());
+        }
+        if self.phones.certificate.is_some() != self.phones.private_key.is_some() {
+            return Err("phones: certificate and private_key go together".to_owned());
+        }
+        if self.phones.requests_max < REQUESTS_MIN {
+            return Err(format!("phones: requests_max must be at least {REQUESTS_MIN}"));
+        }
+        if self.relay.password.is_some() && self.relay.password_file.is_some() {
+            return Err("relay: either password or password_file".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// Requests handled at a time at the least: strangers whose passwords are being checked may take 192 of them
 /// (`directory::Settings::checks_waiting_max`), and phones that are known must find others.
 const REQUESTS_MIN: usize = 224;
+
+/// An address that a phone can be sent to, and that a header can hold.
+fn is_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty()) && text.bytes().all(|octet| octet.is_ascii_graphic())
+}
+
+/// The port that need not be said.
+const HTTPS_PORT: u16 = 443;
 
 /// Sections a variable may name.
 const SECTIONS: [&str; 10] =
@@ -399,15 +440,6 @@ mod tests {
     use super::*;
 
     fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-/// An address that a phone can be sent to, and that a header can hold.
-fn is_url(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| !rest.is_empty()) && text.bytes().all(|octet| octet.is_ascii_graphic())
-}
-
-/// The port that need not be said.
-const HTTPS_PORT: u16 = 443;
-
         let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         Config::parse(text, "retract.toml", variables)
     }
@@ -454,12 +486,6 @@ const HTTPS_PORT: u16 = 443;
     }
 
     #[test]
-    fn a_password_is_not_printed() {
-        let config = parse("[relay]\npassword = \"hunter2\"", &[]).unwrap();
-        assert!(!format!("{config:?}").contains("hunter2"));
-    }
-}
-    #[test]
     fn phones_reach_us_by_our_name_or_by_what_is_said() {
         let base = |text: &str| parse(text, &[]).unwrap().base_url();
         let named = "[server]\nhostname = \"mail.example.org\"\n";
@@ -473,3 +499,9 @@ const HTTPS_PORT: u16 = 443;
         assert_eq!(parse("", &moved).unwrap().autodiscover.moved["a.example"], "b.example");
     }
 
+    #[test]
+    fn a_password_is_not_printed() {
+        let config = parse("[relay]\npassword = \"hunter2\"", &[]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

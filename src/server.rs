@@ -423,7 +423,16 @@ fn endpoint(config: &Config, house: &House) -> Endpoint {
         requests_max: phones.requests_max,
         ..eas::Limits::default()
     };
-    let settings = eas::Settings { limits, trusted_proxies: phones.trusted_proxies.clone() };
+    let settings = eas::Settings {
+        limits,
+        trusted_proxies: phones.trusted_proxies.clone(),
+        forwarding: match phones.proxy_fields {
+            config::ProxyFields::XForwarded => eas::Forwarding::XForwarded,
+            config::ProxyFields::Forwarded => eas::Forwarding::Forwarded,
+        },
+        proxy_protocol: phones.proxy_protocol,
+        plain_proxy_protocol: phones.plain_proxy_protocol,
+    };
     Endpoint::new(Arc::new(house.gateway.clone()), settings, house.clock.clone())
 }
 
@@ -576,15 +585,6 @@ fn relay(config: &Config) -> Result<Option<Relay>, StartError> {
     Ok(Some(Relay::new(settings)))
 }
 
-fn recall_limits(config: &config::Recall) -> recall::Limits {
-    let mut limits = recall::Limits {
-        copies_unconfirmed_max: config.brake_copies,
-        mailboxes_unconfirmed_permille: u64::from(config.brake_mailboxes_percent) * 10,
-        stands_days: config.stands_days,
-        ..recall::Limits::default()
-    };
-    let replays = config.resync_after_replays;
-    limits.policy.resync_after_replays = (replays > 0).then_some(replays);
 fn discovery(config: &Config) -> Discovery {
     let moved = config.autodiscover.moved.iter();
     Discovery {
@@ -594,6 +594,15 @@ fn discovery(config: &Config) -> Discovery {
     }
 }
 
+fn recall_limits(config: &config::Recall) -> recall::Limits {
+    let mut limits = recall::Limits {
+        copies_unconfirmed_max: config.brake_copies,
+        mailboxes_unconfirmed_permille: u64::from(config.brake_mailboxes_percent) * 10,
+        stands_days: config.stands_days,
+        ..recall::Limits::default()
+    };
+    let replays = config.resync_after_replays;
+    limits.policy.resync_after_replays = (replays > 0).then_some(replays);
     limits.policy.silent_after = Duration::from_secs(u64::from(config.silent_after_h) * 60 * 60);
     limits
 }

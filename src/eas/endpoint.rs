@@ -24,13 +24,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::budget::Share;
-use super::parking::{Entrance, House, listen};
+use super::parking::{Door, Entrance, House, listen};
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::ids::UserId;
 use crate::recall::gate::Released;
 
-pub use super::parking::{Gauge, Place};
+pub use super::parking::{Forwarding, Gauge, Place};
 
 /// A future behind a pointer.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -54,7 +54,7 @@ pub struct Incoming {
     pub headers: HeaderMap,
     /// The body, whole.
     pub body: Bytes,
-    /// Who asks: the peer, or, behind a trusted proxy, the address that proxy names (port 0).
+    /// Who asks: the peer, or, behind a trusted proxy, the address that proxy names (port 0 where it names none).
     pub peer: SocketAddr,
     /// Whether the phone speaks TLS, to us or to a trusted proxy.
     pub secure: bool,
@@ -366,8 +366,15 @@ pub const REQUESTS_MAX: usize = 256;
 pub struct Settings {
     /// Limits.
     pub limits: Limits,
-    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed on the plain listener.
+    /// Proxies whose word about a phone is taken: in a PROXY header where a listener wants one, and in the fields of a request on
+    /// the plain listener.
     pub trusted_proxies: Vec<IpNet>,
+    /// Which fields they write.
+    pub forwarding: Forwarding,
+    /// Whether their connections to the TLS listener begin with a PROXY header.
+    pub proxy_protocol: bool,
+    /// Whether their connections to the plain listener do.
+    pub plain_proxy_protocol: bool,
 }
 
 /// How a stop goes.
@@ -382,6 +389,7 @@ pub struct Stopping {
 /// The phone listener.
 pub struct Endpoint {
     house: Arc<House>,
+    proxy_protocol: (bool, bool),
     stop: watch::Sender<Option<Stopping>>,
     listeners: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -390,18 +398,19 @@ impl Endpoint {
     /// A listener that hands requests to `handler`; it accepts nothing before `serve_*`.
     pub fn new(handler: Arc<dyn Handler>, settings: Settings, clock: Clock) -> Endpoint {
         let (stop, told) = watch::channel(None);
+        let proxy_protocol = (settings.proxy_protocol, settings.plain_proxy_protocol);
         let house = Arc::new(House::new(handler, settings, clock, told));
-        Endpoint { house, stop, listeners: Mutex::new(Vec::new()) }
+        Endpoint { house, proxy_protocol, stop, listeners: Mutex::new(Vec::new()) }
     }
 
     /// Serves phones over TLS; see [`super::tls::server_config`].
     pub fn serve_tls(&self, listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<()> {
-        self.serve(listener, Entrance::Tls(config))
+        self.serve(listener, Entrance::Tls(config), self.proxy_protocol.0)
     }
 
     /// Serves loopback and the trusted proxies without TLS; everyone else is answered 403.
     pub fn serve_plain(&self, listener: TcpListener) -> io::Result<()> {
-        self.serve(listener, Entrance::Plain)
+        self.serve(listener, Entrance::Plain, self.proxy_protocol.1)
     }
 
     /// The counters.
@@ -420,11 +429,20 @@ impl Endpoint {
         }
     }
 
-    fn serve(&self, listener: TcpListener, entrance: Entrance) -> io::Result<()> {
+    fn serve(
+        &self,
+        listener: TcpListener,
+        entrance: Entrance,
+        proxy_protocol: bool,
+    ) -> io::Result<()> {
         let address = listener.local_addr()?;
         tracing::info!(%address, tls = matches!(entrance, Entrance::Tls(_)), "listening for phones");
         let house = Arc::clone(&self.house);
-        self.listeners.lock().push(tokio::spawn(listen(listener, entrance, house)));
+        self.listeners.lock().push(tokio::spawn(listen(
+            listener,
+            Door { entrance, proxy_protocol },
+            house,
+        )));
         Ok(())
     }
 }

@@ -37,8 +37,8 @@ mod tests;
 
 pub use autodiscover::Discovery;
 pub use endpoint::{
-    Answer, Body, BoxFuture, ConnectionId, Content, Endpoint, Gauge, Handler, Incoming, Limits,
-    Outcome, Pass, Place, Plain, REQUESTS_MAX, Settings, Stopping, Waiting,
+    Answer, Body, BoxFuture, ConnectionId, Content, Endpoint, Forwarding, Gauge, Handler, Incoming,
+    Limits, Outcome, Pass, Place, Plain, REQUESTS_MAX, Settings, Stopping, Waiting,
 };
 pub use gateway::{
     Admission, Admitted, Asks, COMMANDS, Everybody, Gateway, GatewayLimits, MailName, NotSubmitted,

@@ -1,12 +1,14 @@
-//! Who is at the other end: the peer itself, or the phone that a trusted reverse proxy speaks for.
+//! Who is at the other end: the peer itself, or the phone that a named proxy speaks for.
 //!
-//! Guarantee: `X-Forwarded-*` from anyone but a configured proxy on the plain listener changes nothing.
+//! Guarantee: a PROXY header, `Forwarded` or `X-Forwarded-*` from anyone but a configured proxy changes nothing.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use http::HeaderMap;
 use ipnet::IpNet;
 
+use super::forwarded::{Forwarding, trusted};
+use super::proxy::Header;
 use crate::eas::endpoint::ConnectionId;
 
 /// One end of a connection.
@@ -14,88 +16,74 @@ use crate::eas::endpoint::ConnectionId;
 pub(super) struct Caller {
     pub(super) peer: SocketAddr,
     pub(super) tls: bool,
-    /// A configured proxy on the plain listener, whose word about the phone is taken.
+    /// A configured proxy, whose word about the phone is taken.
     pub(super) proxy: bool,
     pub(super) connection: ConnectionId,
 }
 
 impl Caller {
     /// The phone's address and whether it speaks TLS.
-    pub(super) fn origin(&self, headers: &HeaderMap, proxies: &[IpNet]) -> (SocketAddr, bool) {
+    pub(super) fn origin(
+        &self,
+        headers: &HeaderMap,
+        how: Forwarding,
+        proxies: &[IpNet],
+    ) -> (SocketAddr, bool) {
         if !self.proxy {
             return (self.peer, self.tls);
         }
-        let peer = forwarded_for(headers, proxies).map_or(self.peer, |ip| SocketAddr::new(ip, 0));
-        (peer, forwarded_tls(headers))
+        let said = how.read(headers, proxies);
+        let peer = said.address.map_or(self.peer, |ip| SocketAddr::new(ip, 0));
+        (peer, said.tls.unwrap_or(self.tls))
     }
-}
 
-/// Whether `address` is one of the configured proxies.
-pub(super) fn trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
-    let address = address.to_canonical();
-    proxies.iter().any(|net| net.contains(&address))
-}
-
-/// The last address in `X-Forwarded-For` that is not itself a trusted proxy: everything before it is the phone's own claim.
-fn forwarded_for(headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
-    let mut farthest = None;
-    let fields: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-    for entry in fields.iter().rev().filter_map(|v| v.to_str().ok()).flat_map(|v| v.rsplit(',')) {
-        let Some(address) = address_of(entry.trim()) else { break };
-        farthest = Some(address);
-        if !trusted(address, proxies) {
-            break;
-        }
+    /// The same, once a named proxy has said whose connection it is. Behind a balancer that knows nothing of HTTP, the fields of a
+    /// request are the phone's own, unless the balancer passes on what another named proxy sends.
+    pub(super) fn behind(self, header: &Header, proxies: &[IpNet]) -> Caller {
+        let named = header.source.is_some_and(|source| trusted(source.ip(), proxies));
+        let proxy = named && !self.tls;
+        let peer = header.source.unwrap_or(self.peer);
+        Caller { peer, proxy, tls: self.tls || header.tls, ..self }
     }
-    farthest
-}
-
-/// `ip`, `ip:port` or `[ip]:port`.
-fn address_of(entry: &str) -> Option<IpAddr> {
-    let bare = entry.trim_start_matches('[').trim_end_matches(']');
-    bare.parse()
-        .ok()
-        .or_else(|| entry.parse::<SocketAddr>().ok().map(|address| address.ip()))
-        .map(|address: IpAddr| address.to_canonical())
-}
-
-fn forwarded_tls(headers: &HeaderMap) -> bool {
-    let last = headers.get_all("x-forwarded-proto").iter().next_back();
-    last.and_then(|value| value.to_str().ok())
-        .and_then(|value| value.rsplit(',').next())
-        .is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn origin(proxy: bool, fields: &[(&'static str, &'static str)]) -> (String, bool) {
+    fn caller(proxy: bool, tls: bool) -> Caller {
+        let peer = "10.0.0.1:4000".parse().unwrap();
+        Caller { peer, tls, proxy, connection: ConnectionId(1) }
+    }
+
+    fn origin(caller: Caller, fields: &[(&'static str, &'static str)]) -> (String, bool) {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
         }
-        let peer = "10.0.0.1:4000".parse().unwrap();
-        let caller = Caller { peer, tls: false, proxy, connection: ConnectionId(1) };
-        let (peer, secure) = caller.origin(&headers, &["10.0.0.0/8".parse().unwrap()]);
+        let proxies = ["10.0.0.0/8".parse().unwrap()];
+        let (peer, secure) = caller.origin(&headers, Forwarding::XForwarded, &proxies);
         (peer.ip().to_string(), secure)
     }
 
     #[test]
     fn only_a_proxy_is_believed() {
         let fields = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")];
-        assert_eq!(origin(true, &fields), ("192.0.2.7".to_owned(), true));
-        assert_eq!(origin(false, &fields), ("10.0.0.1".to_owned(), false));
+        assert_eq!(origin(caller(true, false), &fields), ("192.0.2.7".to_owned(), true));
+        assert_eq!(origin(caller(false, false), &fields), ("10.0.0.1".to_owned(), false));
+        assert_eq!(origin(caller(true, true), &fields[..1]), ("192.0.2.7".to_owned(), true));
     }
 
     #[test]
-    fn the_last_untrusted_address_is_the_phone() {
-        let chain = [("x-forwarded-for", "127.0.0.1, 192.0.2.7, 10.0.0.9")];
-        assert_eq!(origin(true, &chain).0, "192.0.2.7");
-        let split = [("x-forwarded-for", "203.0.113.5"), ("x-forwarded-for", "[2001:db8::1]:443")];
-        assert_eq!(origin(true, &split).0, "2001:db8::1");
-        assert_eq!(origin(true, &[("x-forwarded-for", "10.1.1.1, 10.0.0.9")]).0, "10.1.1.1");
-        assert_eq!(origin(true, &[("x-forwarded-for", "192.0.2.7, rubbish")]).0, "10.0.0.1");
-        assert_eq!(origin(true, &[("x-forwarded-for", "192.0.2.7:55")]).0, "192.0.2.7");
+    fn behind_a_balancer_the_fields_are_the_phones_own() {
+        let fields = [("x-forwarded-for", "198.51.100.1")];
+        let proxies = ["10.0.0.0/8".parse().unwrap()];
+        let of = |source: &str| {
+            let header = Header { source: source.parse().ok(), tls: false };
+            origin(caller(true, false).behind(&header, &proxies), &fields).0
+        };
+        assert_eq!(of("192.0.2.7:1"), "192.0.2.7");
+        assert_eq!(of("10.0.0.2:1"), "198.51.100.1", "another named proxy sent it");
+        assert_eq!(of("nothing is said"), "10.0.0.1");
     }
 }

@@ -6,8 +6,10 @@
 
 mod answer;
 mod caller;
+mod forwarded;
 mod line;
 mod place;
+mod proxy;
 mod request;
 mod sealed;
 mod seats;
@@ -32,6 +34,7 @@ use tokio::time::timeout;
 
 use self::answer::{Manner, Written};
 use self::caller::Caller;
+use self::forwarded::trusted;
 use self::line::Line;
 use self::request::{Arrived, Read, Verdict};
 use self::sealed::Sealed;
@@ -42,8 +45,18 @@ use super::endpoint::{
 };
 use crate::clock::Clock;
 
+pub use self::forwarded::Forwarding;
 pub use self::place::Place;
 pub use self::seats::Gauge;
+
+/// A door of the house.
+#[derive(Clone)]
+pub(super) struct Door {
+    /// How it lets phones in.
+    pub(super) entrance: Entrance,
+    /// Whether a named proxy says first whose connection it is.
+    pub(super) proxy_protocol: bool,
+}
 
 /// How a listener lets phones in.
 #[derive(Clone)]
@@ -59,6 +72,7 @@ pub(super) struct House {
     handler: Arc<dyn Handler>,
     limits: Limits,
     proxies: Vec<IpNet>,
+    forwarding: Forwarding,
     clock: Clock,
     gauge: Arc<Gauge>,
     seats: Seats,
@@ -75,7 +89,7 @@ impl House {
         clock: Clock,
         told: watch::Receiver<Option<Stopping>>,
     ) -> House {
-        let Settings { limits, trusted_proxies } = settings;
+        let Settings { limits, trusted_proxies, forwarding, .. } = settings;
         let gauge = Arc::new(Gauge::default());
         let seats =
             Seats::new(Arc::clone(&gauge), limits.connections_max, limits.connections_per_ip_max);
@@ -86,6 +100,7 @@ impl House {
             handler,
             limits,
             proxies: trusted_proxies,
+            forwarding,
             clock,
             gauge,
             seats,
@@ -116,7 +131,7 @@ impl House {
 }
 
 /// Accepts connections until the gateway stops, then waits for them to end.
-pub(super) async fn listen(listener: TcpListener, entrance: Entrance, house: Arc<House>) {
+pub(super) async fn listen(listener: TcpListener, door: Door, house: Arc<House>) {
     let mut attended = JoinSet::new();
     let stopping = loop {
         tokio::select! {
@@ -124,7 +139,7 @@ pub(super) async fn listen(listener: TcpListener, entrance: Entrance, house: Arc
             stopping = house.told_to_stop() => break stopping,
             Some(ended) = attended.join_next() => note_end(ended),
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => welcome(stream, peer, &entrance, &house, &mut attended),
+                Ok((stream, peer)) => welcome(stream, peer, &door, &house, &mut attended),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -154,30 +169,85 @@ fn note_end(ended: Result<(), JoinError>) {
 fn welcome(
     stream: TcpStream,
     peer: SocketAddr,
-    entrance: &Entrance,
+    door: &Door,
     house: &Arc<House>,
     attended: &mut JoinSet<()>,
 ) {
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let tls = matches!(entrance, Entrance::Tls(_));
-    let proxy = !tls && caller::trusted(peer.ip(), &house.proxies);
-    if !tls && !proxy && !peer.ip().is_loopback() {
+    let tls = matches!(door.entrance, Entrance::Tls(_));
+    let named = trusted(peer.ip(), &house.proxies);
+    let announces = named && door.proxy_protocol;
+    if !tls && !named && !peer.ip().is_loopback() {
         return refuse(&stream, FORBIDDEN, house);
     }
-    let Some(seat) = house.seats.take(peer.ip(), proxy) else {
+    let Some(seat) = house.seats.take(peer.ip(), announces || (named && !tls)) else {
         return refuse(&stream, if tls { TLS_REFUSAL } else { BUSY }, house);
     };
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_send_buffer_size(house.limits.send_buffer_bytes);
     let connection = ConnectionId(house.connections.fetch_add(1, Ordering::Relaxed));
-    let caller = Caller { peer, tls, proxy, connection };
-    let opening: BoxFuture<'static, Option<Line>> = match entrance {
-        Entrance::Plain => Box::pin(std::future::ready(Some(Line::plain(stream)))),
-        Entrance::Tls(config) => {
-            Box::pin(shake_hands(stream, Arc::clone(config), Arc::clone(house)))
+    let caller = Caller { peer, tls, proxy: named && !tls, connection };
+    let opened = Opening { stream, caller, seat, entrance: door.entrance.clone() };
+    let opening: BoxFuture<'static, Option<Opened>> = match announces {
+        true => Box::pin(announced(opened, Arc::clone(house))),
+        false => Box::pin(open(opened, Arc::clone(house))),
+    };
+    attended.spawn(serve(opening, Arc::clone(house)));
+}
+
+/// A connection at the door.
+struct Opening {
+    stream: TcpStream,
+    caller: Caller,
+    seat: Seat,
+    entrance: Entrance,
+}
+
+/// A connection that is let in.
+struct Opened {
+    line: Line,
+    caller: Caller,
+    seat: Seat,
+}
+
+/// Hears from a named proxy whose connection it is. From then on it is that phone's: in the log, in the throttle, in its seat.
+async fn announced(opening: Opening, house: Arc<House>) -> Option<Opened> {
+    let Opening { mut stream, caller, seat, entrance } = opening;
+    let proxy = caller.peer;
+    let header = match timeout(house.limits.handshake, proxy::read(&mut stream)).await {
+        Ok(Ok(header)) => header,
+        Ok(Err(proxy::Bad::Nothing)) => return None,
+        Ok(Err(error)) => {
+            tracing::warn!(%proxy, %error, "a connection of a proxy is closed");
+            return None;
+        }
+        Err(_) => {
+            tracing::warn!(%proxy, error = "the PROXY header does not come", "a connection of a proxy is closed");
+            return None;
         }
     };
-    attended.spawn(serve(opening, caller, Arc::clone(house), seat));
+    let caller = caller.behind(&header, &house.proxies);
+    let seat = match header.source {
+        Some(source) if !caller.proxy => match house.seats.behind(seat, source.ip()) {
+            Some(seat) => seat,
+            None => {
+                let tls = matches!(entrance, Entrance::Tls(_));
+                refuse(&stream, if tls { TLS_REFUSAL } else { BUSY }, &house);
+                return None;
+            }
+        },
+        _ => seat,
+    };
+    open(Opening { stream, caller, seat, entrance }, house).await
+}
+
+async fn open(opening: Opening, house: Arc<House>) -> Option<Opened> {
+    let Opening { stream, caller, seat, entrance } = opening;
+    let line = match entrance {
+        Entrance::Plain => Line::plain(stream),
+        Entrance::Tls(config) => shake_hands(stream, config, house).await?,
+    };
+    Some(Opened { line, caller, seat })
 }
 
 /// Says why in one packet and closes; nothing is read and nothing kept.
@@ -205,14 +275,12 @@ async fn shake_hands(
 /// One connection, from its first byte to its close. This future is what a connection costs beside its TLS, so it is written for
 /// size, as [`park`] is: an `async fn` would hold each of its arguments twice.
 fn serve(
-    opening: BoxFuture<'static, Option<Line>>,
-    caller: Caller,
+    opening: BoxFuture<'static, Option<Opened>>,
     house: Arc<House>,
-    seat: Seat,
 ) -> impl Future<Output = ()> + Send {
-    let connection = caller.connection;
     async move {
-        let Some(mut line) = opening.await else { return };
+        let Some(Opened { mut line, caller, seat }) = opening.await else { return };
+        let connection = caller.connection;
         while idle(&mut line, connection, &house).await {
             let answered = match Box::pin(turn(line, caller, &house)).await {
                 Next::Idle(line) => Some(line),

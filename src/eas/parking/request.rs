@@ -132,7 +132,7 @@ fn incoming(parts: Parts, caller: Caller, house: &House) -> Result<Incoming, Ans
         let allow = HeaderValue::from_static(place.methods());
         return Err(Answer::empty(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, allow));
     }
-    let (peer, secure) = caller.origin(&parts.headers, &house.proxies);
+    let (peer, secure) = caller.origin(&parts.headers, house.forwarding, &house.proxies);
     Ok(Incoming {
         place,
         method: parts.method,

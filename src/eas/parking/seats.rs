@@ -182,6 +182,12 @@ impl Seats {
         Some(Seat { _counted: self.gauge.count_connection(), by_address })
     }
 
+    /// The same seat, counted for the phone its proxy speaks for; `None` when that has none left.
+    pub(super) fn behind(&self, mut seat: Seat, address: IpAddr) -> Option<Seat> {
+        seat.by_address = Some(self.count(address)?);
+        Some(seat)
+    }
+
     fn count(&self, address: IpAddr) -> Option<(IpAddr, Counts)> {
         let key = neighbourhood(address);
         let mut counts = self.by_address.lock();
@@ -238,6 +244,18 @@ mod tests {
         assert_eq!(gauge.connections(), 2);
         assert!(seats.take(ip("192.0.2.1"), false).is_some());
         assert_eq!(seats.by_address.lock().len(), 1);
+    }
+
+    #[test]
+    fn a_phone_behind_a_proxy_has_seats_of_its_own() {
+        let seats = Seats::new(Arc::default(), 9, 1);
+        let of = |address| seats.behind(seats.take(ip("10.0.0.1"), true).unwrap(), ip(address));
+        let first = of("192.0.2.1").unwrap();
+        assert!(of("192.0.2.1").is_none());
+        let _other = of("192.0.2.2").unwrap();
+        drop(first);
+        assert!(of("192.0.2.1").is_some());
+        assert_eq!(seats.gauge.connections(), 1);
     }
 
     #[test]

@@ -207,6 +207,16 @@ impl Gateway {
         version: &'static rustls::SupportedProtocolVersion,
         protocols: &[&[u8]],
     ) -> std::io::Result<Phone<TlsStream<TcpStream>>> {
+        let stream = TcpStream::connect(self.tls).await.unwrap();
+        self.over(stream, version, protocols).await
+    }
+
+    async fn over(
+        &self,
+        stream: TcpStream,
+        version: &'static rustls::SupportedProtocolVersion,
+        protocols: &[&[u8]],
+    ) -> std::io::Result<Phone<TlsStream<TcpStream>>> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -217,7 +227,6 @@ impl Gateway {
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-        let stream = TcpStream::connect(self.tls).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         Ok(Phone(connector.connect(name, stream).await?))
     }

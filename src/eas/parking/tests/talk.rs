@@ -131,3 +131,78 @@ async fn a_proxy_speaks_for_its_phones() {
     phone.hears_body().await;
     assert_eq!(*gateway.desk.last.lock(), format!("127.0.0.1 true {path}"));
 }
+
+/// A gateway whose proxies say first whose connection it is.
+async fn behind_balancers() -> Gateway {
+    let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let mut settings = limits(|it| it.connections_per_ip_max = 1);
+    settings.trusted_proxies = trusted_proxies;
+    (settings.proxy_protocol, settings.plain_proxy_protocol) = (true, true);
+    Gateway::open(settings).await
+}
+
+const PATH: &str = "/Microsoft-Server-ActiveSync";
+
+#[tokio::test]
+async fn a_balancer_says_first_whose_connection_it_is() {
+    let gateway = behind_balancers().await;
+    let mut phone = gateway.phone().await;
+    phone.says("PROXY TCP4 192.0.2.7 192.0.2.1 4000 80\r\n").await;
+    for _ in 0..2 {
+        phone.says(post("", "X-Forwarded-For: 198.51.100.1\r\n", "hello")).await;
+        assert_eq!(phone.hears_body().await, "hello");
+        assert_eq!(*gateway.desk.last.lock(), format!("192.0.2.7 false {PATH}"));
+    }
+    // One connection an address: the phone's, not the balancer's.
+    let mut second = gateway.phone().await;
+    second.says("PROXY TCP4 192.0.2.7 192.0.2.1 4001 80\r\n").await;
+    assert_eq!(second.hears_status().await, 503);
+    let mut other = gateway.phone().await;
+    let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x14".to_vec();
+    header.extend([192, 0, 2, 8, 192, 0, 2, 1, 0, 9, 0, 80, 0x20, 0, 5, 1, 0, 0, 0, 0]);
+    other.says(&header).await;
+    other.posts("", "secret").await;
+    assert_eq!(other.hears_body().await, "secret");
+    assert_eq!(*gateway.desk.last.lock(), format!("192.0.2.8 true {PATH}"));
+}
+
+#[tokio::test]
+async fn a_balancer_passes_tls_on_behind_its_header() {
+    let mut gateway = behind_balancers().await;
+    let stream = TcpStream::connect(gateway.tls).await.unwrap();
+    let mut line = Phone(stream);
+    line.says("PROXY TCP6 2001:db8::1 2001:db8::2 4000 443\r\n").await;
+    let mut phone = gateway.over(line.0, &rustls::version::TLS13, &[]).await.unwrap();
+    phone.posts("wait", "").await;
+    gateway.parked.recv().await.unwrap().send("woken".to_owned()).unwrap();
+    assert_eq!(phone.hears_body().await, "woken");
+    assert_eq!(*gateway.desk.last.lock(), format!("2001:db8::1 true {PATH}"));
+}
+
+#[tokio::test]
+async fn a_balancer_without_its_header_is_closed() {
+    let gateway = behind_balancers().await;
+    let mut silent = gateway.phone().await;
+    silent.posts("", "").await;
+    assert!(silent.hears_the_end().await.is_empty());
+    let mut broken = gateway.phone().await;
+    broken.says("PROXY TCP4 here there 1 2\r\n").await;
+    assert!(broken.hears_the_end().await.is_empty());
+    assert!(gateway.handshake(&rustls::version::TLS13, &[]).await.is_err());
+    assert_eq!(gateway.desk.handled.load(Ordering::SeqCst), 0);
+    // Its own look whether we are there is none.
+    let mut own = gateway.phone().await;
+    own.says("PROXY UNKNOWN\r\n").await;
+    own.says(post("", "X-Forwarded-For: 198.51.100.1\r\n", "")).await;
+    own.hears_body().await;
+    assert_eq!(*gateway.desk.last.lock(), format!("127.0.0.1 false {PATH}"));
+}
+
+#[tokio::test]
+async fn a_header_of_somebody_else_is_no_header() {
+    let gateway = Gateway::usual().await;
+    let mut phone = gateway.phone().await;
+    phone.says("PROXY TCP4 192.0.2.7 192.0.2.1 4000 80\r\n").await;
+    phone.posts("", "").await;
+    assert_eq!(phone.hears_status().await, 400);
+}
