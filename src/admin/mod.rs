@@ -132,6 +132,7 @@ fn administering() -> Router<State> {
         .route("/api/v1/users/{name}/policy", post(users::set_policy))
         .route("/api/v1/policies", get(policies::list))
         .route("/api/v1/policies/{name}", put(policies::put).delete(policies::remove))
+        .route("/api/v1/policy-rules", get(policies::rule_book).put(policies::put_rule_book))
         .route("/api/v1/default-access", put(policies::set_default_access))
         .route("/api/v1/users/{name}/aliases", post(users::add_alias))
         .route("/api/v1/users/{name}/aliases/{address}", delete(users::remove_alias))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use super::caller::Caller;
 use super::problem::Problem;
-use crate::policy::{Access, Policy, Rules};
+use crate::policy::{Access, Policy, RuleBook, Rules};
 
 #[derive(Serialize)]
 pub(super) struct All {
@@ -73,4 +73,20 @@ pub(super) async fn set_default_access(
     let Json(body) = body?;
     state.policies.set_default_access(body.access, &caller.name()).await?;
     Ok(Json(body))
+}
+
+/// `GET /api/v1/policy-rules`
+pub(super) async fn rule_book(From(state): From<State>) -> Result<Json<RuleBook>, Problem> {
+    Ok(Json(state.policies.rule_book().await?))
+}
+
+/// `PUT /api/v1/policy-rules`: all rules and groups at once, in their order; the first that matches decides.
+pub(super) async fn put_rule_book(
+    From(state): From<State>,
+    Extension(caller): Extension<Caller>,
+    body: Result<Json<RuleBook>, JsonRejection>,
+) -> Result<Json<RuleBook>, Problem> {
+    let Json(book) = body?;
+    state.policies.put_rule_book(book.clone(), &caller.name()).await?;
+    Ok(Json(book))
 }

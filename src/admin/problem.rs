@@ -157,7 +157,7 @@ impl From<NotDone> for Problem {
             NotDone::NoSuchDevice | NotDone::NoSuchUser | NotDone::NoSuchPolicy => {
                 Problem::new(StatusCode::NOT_FOUND, code, detail)
             }
-            NotDone::BadName | NotDone::BadRule(_) => {
+            NotDone::BadName | NotDone::BadRule(_) | NotDone::BadRules(_) => {
                 Problem::new(StatusCode::BAD_REQUEST, code, detail)
             }
             NotDone::Ours(error) => error.into(),

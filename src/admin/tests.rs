@@ -227,6 +227,20 @@ async fn policies_are_put_and_given_to_users() {
 }
 
 #[tokio::test]
+async fn rules_are_put_all_at_once() {
+    let bench = bench();
+    let path = "/api/v1/policy-rules";
+    let wrong = json!({ "rule": [{ "os": "Android*" }] });
+    let (status, problem) = bench.shell(Method::PUT, path, Some(&wrong)).await;
+    assert_eq!((status, problem["code"].as_str()), (StatusCode::BAD_REQUEST, Some("bad_rules")));
+    let right = json!({ "groups": { "board": ["ann"] },
+        "rule": [{ "group": "board", "policy": "default", "access": "quarantine" }] });
+    assert_eq!(bench.shell(Method::PUT, path, Some(&right)).await, (StatusCode::OK, right.clone()));
+    assert_eq!(bench.shell(Method::GET, path, None).await.1, right);
+    assert_eq!(bench.shell(Method::PUT, path, Some(&json!({}))).await, (StatusCode::OK, json!({})));
+}
+
+#[tokio::test]
 async fn strangers_words_reach_no_page_unescaped() {
     let bench = bench();
     bench.device().await;

@@ -1,6 +1,6 @@
 //! `retract policy`: what devices must obey.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -25,6 +25,9 @@ pub(super) enum Command {
     /// Removes a policy; its users fall back to the default one.
     #[command(after_help = "Example: retract policy remove strict")]
     Remove(Name),
+    /// Shows the rules that give devices their policies, or puts those of a file in their place.
+    #[command(after_help = RULES_HELP)]
+    Rules(RulesArgs),
     /// Decides what becomes of devices nobody decided about.
     #[command(after_help = "Example: retract policy new-devices quarantine")]
     NewDevices(NewDevices),
@@ -47,6 +50,28 @@ pub(super) struct PutArgs {
     #[arg(long)]
     accepts_partial: bool,
 }
+
+#[derive(Debug, Args)]
+pub(super) struct RulesArgs {
+    /// A TOML file with all rules and groups; an empty one takes all rules away.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// How a file of rules looks.
+const RULES_HELP: &str = "The first rule that matches decides; a policy or access given to a user or device by name counts more.\n\
+    What a rule does not name matches everything; * stands for any characters, ? for one.\n\n\
+    Example of a file:\n  \
+    [groups]\n  \
+    board = [\"ann\", \"ben\"]\n\n  \
+    [[rule]]\n  \
+    group = \"board\"\n  \
+    policy = \"strict\"\n\n  \
+    [[rule]]\n  \
+    device_type = \"SAMSUNG*\"   # or model, os, user_agent\n  \
+    os = \"Android 9*\"\n  \
+    access = \"quarantine\"\n\n\
+    retract policy rules --file rules.toml";
 
 #[derive(Debug, Args)]
 pub(super) struct Name {
@@ -77,6 +102,7 @@ pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Resul
                 format!("policy {} is removed", show::text(done, "removed"))
             })
         }
+        Command::Rules(args) => rules(&args, gateway, say).await,
         Command::NewDevices(NewDevices { access }) => {
             let body = json!({ "access": access });
             let done =
@@ -86,14 +112,39 @@ pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Resul
     }
 }
 
+async fn rules(args: &RulesArgs, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
+    let book = match &args.file {
+        Some(path) => {
+            let book = from_toml(path)?;
+            gateway.send(Method::PUT, RULES, Some(&book), &[]).await?
+        }
+        None => gateway.get(RULES).await?,
+    };
+    say.either(&book, |book| {
+        let numbered = show::rows(book, "rule").zip(1..);
+        show::table(&RULE_HEADINGS, numbered.map(|(rule, number)| rule_row(rule, number)).collect())
+    })
+}
+
+fn rule_row(rule: &Value, number: usize) -> Vec<String> {
+    let said = ["device_type", "model", "os", "user_agent", "group"];
+    let matches = said.into_iter().filter(|name| rule[*name].is_string());
+    let matches: Vec<String> =
+        matches.map(|name| format!("{name}={}", show::text(rule, name))).collect();
+    let matches = if matches.is_empty() { "every device".to_owned() } else { matches.join(" ") };
+    vec![number.to_string(), matches, show::text(rule, "policy"), show::text(rule, "access")]
+}
+
+fn from_toml(path: &Path) -> Result<Value, Failure> {
+    let words = || path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(words)?;
+    let table: toml::Table = toml::from_str(&text).with_context(words)?;
+    Ok(serde_json::to_value(table)?)
+}
+
 async fn put(args: PutArgs, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
     let rules = match &args.rules_file {
-        Some(path) => {
-            let words = || path.display().to_string();
-            let text = std::fs::read_to_string(path).with_context(words)?;
-            let table: toml::Table = toml::from_str(&text).with_context(words)?;
-            serde_json::to_value(table)?
-        }
+        Some(path) => from_toml(path)?,
         None => Value::Object(args.rules.into_iter().collect()),
     };
     let body = json!({
@@ -106,6 +157,8 @@ async fn put(args: PutArgs, gateway: &Gateway, say: &Say) -> Result<(), Failure>
     say.either(&policy, |policy| show::table(&HEADINGS, vec![row(policy)]))
 }
 
+const RULES: &str = "/api/v1/policy-rules";
+const RULE_HEADINGS: [&str; 4] = ["#", "MATCHES", "POLICY", "ACCESS"];
 const HEADINGS: [&str; 3] = ["POLICY", "REVISION", "RULES"];
 
 fn row(policy: &Value) -> Vec<String> {

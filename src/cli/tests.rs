@@ -43,6 +43,8 @@ fn every_command_is_taken() {
         "retract device quarantine 7",
         "retract device clear-wipe 7",
         "retract policy put strict --rule password_length_min=6 --rule camera_allowed=false",
+        "retract policy rules",
+        "retract policy rules --file rules.toml",
         "retract policy new-devices quarantine",
         "retract recall --message-id <m@x> --dry-run",
         "retract recall --message-id <m@x> --reason r --wait --timeout 5 --include-sender --confirm-count 3 --second-token t",

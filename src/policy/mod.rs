@@ -5,6 +5,7 @@
 //! after the commit the device's waiting request is rung for, so that a block or a wipe does not wait for a heartbeat.
 
 mod access;
+mod by_rule;
 mod operate;
 mod provision;
 mod rules;
@@ -14,6 +15,7 @@ mod wipe;
 use std::sync::Arc;
 
 pub use access::{Access, Asking, Standing, Verdict, decide, is_unprovisionable};
+pub use by_rule::{DeviceRule, RuleBook};
 pub use operate::{DeviceView, NotDone, WipeOrder};
 pub use provision::{Acknowledged, Compliance, Offer};
 pub use rules::{Attachments, Policy, Rules};
@@ -185,14 +187,36 @@ pub enum Begun {
 
 /// The policy a device must obey now.
 fn policy_of(tx: &Tx<'_>, device: &Device) -> Result<Policy, Error> {
-    let own = directory::user(tx, device.user)?.and_then(|user| user.policy_name);
+    let user = directory::user(tx, device.user)?;
+    let own = user.as_ref().and_then(|user| user.policy_name.clone());
     if let Some(name) = own
         && let Some(policy) = tables::policy(tx, &name)?
     {
         return Ok(policy);
     }
+    let book = tables::rule_book(tx)?;
+    let user = user.map(|user| user.name).unwrap_or_default();
+    let ruled = book.rule_for(device, &user).and_then(|rule| rule.policy.as_deref());
+    if let Some(name) = ruled
+        && let Some(policy) = tables::policy(tx, name)?
+    {
+        return Ok(policy);
+    }
     let policy = tables::policy(tx, DEFAULT_POLICY)?;
     policy.ok_or_else(|| Error::Corrupt("the default policy is gone".to_owned()))
+}
+
+/// Whether a device may talk where nobody decided about it: as the first rule says that matches, else as all new devices.
+fn usual_access(tx: &Tx<'_>, device: &Device) -> Result<Access, Error> {
+    let book = tables::rule_book(tx)?;
+    if book.rules.iter().any(|rule| rule.access.is_some()) {
+        let user = directory::user(tx, device.user)?.map(|user| user.name).unwrap_or_default();
+        let ruled = book.rule_for(device, &user).and_then(|rule| rule.access);
+        if let Some(access) = ruled {
+            return Ok(access);
+        }
+    }
+    tables::default_access(tx)
 }
 
 /// Whether a device may not talk at all: blocked, quarantined, or promised to be wiped. A wipe that waits is fetched, so it is not
@@ -209,7 +233,7 @@ fn standing(tx: &Tx<'_>, device: &Device) -> Result<Standing, Error> {
     let policy = policy_of(tx, device)?;
     let access = match row.access {
         Some(access) => access,
-        None => tables::default_access(tx)?,
+        None => usual_access(tx, device)?,
     };
     let acknowledged = row.acknowledged.as_ref();
     Ok(Standing {

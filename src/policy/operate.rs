@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::by_rule::RuleBook;
 use super::rules::Policy;
 use super::wipe::{self, Wipe, WipeKind, WipeState};
 use super::{Access, DEFAULT_POLICY, Policies, tables};
@@ -34,6 +35,9 @@ pub enum NotDone {
     /// A rule has a value that phones do not know.
     #[error("{0} has a value that phones do not know")]
     BadRule(&'static str),
+    /// Rules that make no sense.
+    #[error("{0}")]
+    BadRules(String),
     /// Only devices that speak 16.1 can erase the account alone.
     #[error("this device speaks {version}: only 16.1 can erase the account alone")]
     WipeUnsupported {
@@ -70,6 +74,7 @@ impl NotDone {
             NotDone::DefaultStays => "default_stays",
             NotDone::BadName => "bad_name",
             NotDone::BadRule(_) => "bad_rule",
+            NotDone::BadRules(_) => "bad_rules",
             NotDone::WipeUnsupported { .. } => ReasonCode::WipeUnsupported.text(),
             NotDone::IdNotTyped => "id_not_typed",
             NotDone::WipeUnderWay(_) => "wipe_under_way",
@@ -196,6 +201,31 @@ impl Policies {
         .await
     }
 
+    /// The rules that give devices their policies.
+    pub async fn rule_book(&self) -> Result<RuleBook, NotDone> {
+        Ok(self.database.read(tables::rule_book).await?)
+    }
+
+    /// Puts other rules in their place; devices that must obey another policy from now on fetch it at their next request.
+    pub async fn put_rule_book(&self, book: RuleBook, by: &str) -> Result<(), NotDone> {
+        if let Some(what) = book.wrong() {
+            return Err(NotDone::BadRules(what));
+        }
+        self.change(by, move |tx, now, by| {
+            for name in book.rules.iter().filter_map(|rule| rule.policy.as_ref()) {
+                if tables::policy(tx, name)?.is_none() {
+                    return Err(NotDone::NoSuchPolicy);
+                }
+            }
+            tables::put_rule_book(tx, &book)?;
+            let event = Event::new("policy.rules")
+                .id("rules", i64::try_from(book.rules.len()).unwrap_or(i64::MAX));
+            audit::note(tx, now, &event.personal("by", by))?;
+            Ok(((), tables::devices(tx)?))
+        })
+        .await
+    }
+
     /// Decides about a device; `None` goes back to the default. While a wipe waits for it, it cannot be blocked: it would never
     /// fetch the directive.
     pub async fn set_access(
@@ -205,10 +235,10 @@ impl Policies {
         by: &str,
     ) -> Result<(), NotDone> {
         self.change(by, move |tx, now, by| {
-            ledger::device::load(tx, device)?.ok_or(NotDone::NoSuchDevice)?;
+            let known = ledger::device::load(tx, device)?.ok_or(NotDone::NoSuchDevice)?;
             let access_now = match access {
                 Some(access) => access,
-                None => tables::default_access(tx)?,
+                None => super::usual_access(tx, &known)?,
             };
             let waits = tables::wipe(tx, device)?.is_some_and(|wipe| wipe.state.is_pending());
             if waits && access_now != Access::Allow {

@@ -1,10 +1,11 @@
 //! The policy room's SQL.
 
 use super::access::Access;
+use super::by_rule::RuleBook;
 use super::rules::Policy;
 use super::wipe::{Wipe, WipeKind, WipeState};
 use crate::clock::Timestamp;
-use crate::database::{Error, Row, Tx};
+use crate::database::{self, Error, Row, Tx};
 use crate::ids::{DeviceId, UserId};
 use crate::params;
 
@@ -73,6 +74,27 @@ pub(super) fn devices_under(tx: &Tx<'_>, name: &str) -> Result<Vec<DeviceId>, Er
         |row| row.get(0),
     )
 }
+
+/// All devices.
+pub(super) fn devices(tx: &Tx<'_>) -> Result<Vec<DeviceId>, Error> {
+    tx.all("SELECT id FROM devices", params![], |row| row.get(0))
+}
+
+/// The rules that give devices their policies; none where there are none.
+pub(super) fn rule_book(tx: &Tx<'_>) -> Result<RuleBook, Error> {
+    match database::meta(tx, RULE_BOOK)? {
+        Some(book) => serde_json::from_str(&book).map_err(|_| corrupt("the rules of policies")),
+        None => Ok(RuleBook::default()),
+    }
+}
+
+pub(super) fn put_rule_book(tx: &Tx<'_>, book: &RuleBook) -> Result<(), Error> {
+    let book = serde_json::to_string(book).map_err(|_| corrupt("rules without words"))?;
+    database::set_meta(tx, RULE_BOOK, &book)
+}
+
+/// Where the rules lie.
+const RULE_BOOK: &str = "policy_rules";
 
 pub(super) fn devices_of(tx: &Tx<'_>, user: UserId) -> Result<Vec<DeviceId>, Error> {
     tx.all("SELECT id FROM devices WHERE user_id = ?1", params![user], |row| row.get(0))

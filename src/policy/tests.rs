@@ -228,3 +228,47 @@ async fn quarantine_by_default_is_lifted_for_one() {
     let view = house.policies.device(house.device.id).await.unwrap();
     assert_eq!(view.device.model, "iPhone15");
 }
+
+#[tokio::test]
+async fn the_first_rule_that_matches_gives_the_policy_and_the_access() {
+    let house = house("16.1").await;
+    for name in ["strict", "board"] {
+        let policy = Policy {
+            name: name.to_owned(),
+            revision: 0,
+            rules: Rules { password_required: Some(true), ..Rules::default() },
+            exempts_unprovisionable: true,
+            accepts_partial: true,
+        };
+        house.policies.put(policy, "root").await.unwrap();
+    }
+    let book = |toml: &str| toml::from_str::<RuleBook>(toml).unwrap();
+    let policy = async || house.policies.policy_of(&house.device).await.unwrap().name;
+    assert_eq!(policy().await, "default");
+    let rules = "[groups]\nboard = [\"Ann\"]\n\
+        [[rule]]\ndevice_type = \"SAMSUNG*\"\npolicy = \"strict\"\n\
+        [[rule]]\ngroup = \"board\"\ndevice_type = \"iphone\"\npolicy = \"board\"\n\
+        [[rule]]\ndevice_type = \"*\"\npolicy = \"strict\"\naccess = \"block\"\n";
+    house.policies.put_rule_book(book(rules), "root").await.unwrap();
+    assert_eq!(house.policies.rule_book().await.unwrap(), book(rules));
+    assert_eq!(policy().await, "board");
+    assert_eq!(house.rung.lock().pop(), Some(house.device.id), "who waits is rung for");
+    // A group that ann is not in: the last rule, which blocks.
+    let others = rules.replace("Ann", "ben");
+    house.policies.put_rule_book(book(&others), "root").await.unwrap();
+    assert_eq!(policy().await, "strict");
+    assert_eq!(house.ask(1).await, Verdict::Blocked);
+    // What somebody decided about this device, or this user, counts more.
+    house.policies.set_access(house.device.id, Some(Access::Allow), "root").await.unwrap();
+    assert_ne!(house.ask(1).await, Verdict::Blocked);
+    house.policies.set_user_policy(UserId(1), Some("board"), "root").await.unwrap();
+    assert_eq!(policy().await, "board");
+    // A policy that is gone leaves the default one.
+    house.policies.set_user_policy(UserId(1), None, "root").await.unwrap();
+    house.policies.remove("strict", "root").await.unwrap();
+    assert_eq!(policy().await, "default");
+    let gone = house.policies.put_rule_book(book(&others), "root").await;
+    assert!(matches!(gone, Err(NotDone::NoSuchPolicy)));
+    let empty = house.policies.put_rule_book(book("[[rule]]\nos = \"x\""), "root").await;
+    assert!(matches!(empty, Err(NotDone::BadRules(_))));
+}
