@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod demo;
 mod device;
+mod doctor;
 mod held;
 mod init;
 mod order;
@@ -87,6 +88,8 @@ enum Command {
     Wbxml(wbxml::Command),
     /// Is a phone, against any ActiveSync server: syncs, waits, shows what it holds.
     Phone(phone::Args),
+    /// Looks at an installation from outside, as a phone does, and says what to mend.
+    Doctor(doctor::Args),
     /// Prints what makes a shell complete these commands.
     Completions(paper::CompletionsArgs),
     /// Prints the manual page, or writes that of every command.
@@ -102,6 +105,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Not everything was covered, or not in time; the report has been printed.
     NotCovered,
+    /// The doctor found something that phones cannot get over; the report has been printed.
+    NotWell,
     /// The gateway would not do it.
     Refused(String),
     /// No message with the Message-ID has been met; the report has been printed.
@@ -134,6 +139,7 @@ impl Failure {
             Failure::NotCovered => 3,
             Failure::Refused(_) => 4,
             Failure::NothingMet => 5,
+            Failure::NotWell => 6,
         }
     }
 }
@@ -148,7 +154,7 @@ pub fn main() -> ExitCode {
                 Failure::Error(error) if is_broken_pipe(error) => return ExitCode::SUCCESS,
                 Failure::Error(error) => show::complain(&format!("{error:#}")),
                 Failure::Usage(words) | Failure::Refused(words) => show::complain(words),
-                Failure::NotCovered | Failure::NothingMet => {}
+                Failure::NotCovered | Failure::NothingMet | Failure::NotWell => {}
             }
             ExitCode::from(failure.code())
         }
@@ -162,6 +168,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Init(args) => return block_on(init::run(args, cli.config, &say)),
         Command::Demo(args) => return block_on(demo::run(args)),
         Command::Phone(args) => return block_on(phone::run(args, &say)),
+        Command::Doctor(args) => return block_on(doctor::run(args, &say)),
         Command::Completions(args) => return paper::completions(&args, &say),
         Command::Man(args) => return paper::man(&args, &say),
         _ => {}
@@ -191,6 +198,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Command::Wbxml(_)
             | Command::Init(_)
             | Command::Phone(_)
+            | Command::Doctor(_)
             | Command::Completions(_)
             | Command::Man(_)
             | Command::Restore(_)
@@ -223,7 +231,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Printed below the help.
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 an error; 2 the command line makes no sense; 3 not every device is covered, or the mail
-still lies in a mailbox, or not in time; 4 refused; 5 no message with the Message-ID has been met.
+still lies in a mailbox, or not in time; 4 refused; 5 no message with the Message-ID has been met; 6 the doctor found
+what phones cannot get over.
 
 Examples:
   retract init --hostname mail.example.org --domain example.org

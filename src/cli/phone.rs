@@ -101,6 +101,7 @@ enum Family {
     Samsung,
     Nine,
     Old,
+    Oldest,
 }
 
 pub(super) async fn run(args: Args, say: &Say) -> Result<(), Failure> {
@@ -113,6 +114,7 @@ pub(super) async fn run(args: Args, say: &Say) -> Result<(), Failure> {
         Family::Samsung => Profile::samsung(),
         Family::Nine => Profile::nine(),
         Family::Old => Profile::old(),
+        Family::Oldest => Profile::oldest(),
     };
     let owner = Owner {
         server: args.server.clone(),
@@ -344,7 +346,7 @@ async fn server(args: &Args) -> Result<Server, Failure> {
 }
 
 /// A name or address, and a port.
-fn place(text: &str, usual: u16) -> Result<(String, u16), Failure> {
+pub(super) fn place(text: &str, usual: u16) -> Result<(String, u16), Failure> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok((address.ip().to_string(), address.port()));
     }
@@ -361,7 +363,7 @@ fn place(text: &str, usual: u16) -> Result<(String, u16), Failure> {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     let words = || path.display().to_string();
     let pem = std::fs::read(path).with_context(words)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();

@@ -53,6 +53,7 @@ fn every_command_is_taken() {
         "retract token create soc --role viewer --days 3",
         "retract link --name ann",
         "retract phone 127.0.0.1:1 --plain --user ann --password-file - setup sync ping watch show",
+        "retract doctor ann@x.example --password-file pw --hold 60 --server mail.x.example:8443",
         "retract completions zsh",
         "retract man --dir /m",
         "retract backup /b",
@@ -90,4 +91,5 @@ fn a_refusal_has_its_exit_code() {
     assert_eq!(Failure::NothingMet.code(), 5);
     assert_eq!(code(StatusCode::CONFLICT), 4);
     assert_eq!(code(StatusCode::FORBIDDEN), 4);
+    assert_eq!(Failure::NotWell.code(), 6);
 }

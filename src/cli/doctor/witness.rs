@@ -1,0 +1,185 @@
+//! A look at a certificate: whether phones would trust it, now and in three weeks, and why not.
+//!
+//! The connection is let stand whatever the verdict, so that the verdict can be told; nothing but a handshake passes over it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// Whom phones trust.
+#[derive(Clone, Debug)]
+pub(super) struct Trust(Arc<dyn ServerCertVerifier>);
+
+/// What a certificate is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Phones trust it.
+    Good,
+    /// They do, and will not in three weeks.
+    EndsSoon(String),
+    /// They do not.
+    Bad(Fault),
+}
+
+/// Why phones do not trust a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It has ended, or not begun.
+    Time(String),
+    /// It is for other names.
+    Name(String),
+    /// Nobody they know vouches for it.
+    Issuer,
+    /// Something else.
+    Other(String),
+}
+
+impl Trust {
+    /// What the system trusts.
+    pub(super) fn of_system() -> Result<Trust, Error> {
+        let verifier = rustls_platform_verifier::Verifier::new(provider())?;
+        Ok(Trust(Arc::new(verifier)))
+    }
+
+    /// These certificates alone.
+    pub(super) fn of(certificates: &[Vec<u8>]) -> io::Result<Trust> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates {
+            roots.add(certificate.clone().into()).map_err(io::Error::other)?;
+        }
+        let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
+        Ok(Trust(built.build().map_err(io::Error::other)?))
+    }
+
+    /// A client that trusts them, for everything that carries a password.
+    pub(super) fn client(&self) -> Result<Arc<ClientConfig>, Error> {
+        config(self.0.clone()).map(Arc::new)
+    }
+}
+
+/// Shakes hands and says what the certificate is like.
+pub(super) async fn look(trust: &Trust, address: SocketAddr, host: &str) -> io::Result<Verdict> {
+    let witness = Arc::new(Witness { trust: trust.clone(), seen: Mutex::new(None) });
+    let config = config(witness.clone()).map_err(io::Error::other)?;
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let shaking = async {
+        let stream = TcpStream::connect(address).await?;
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    };
+    let shaken = timeout(PATIENCE, shaking).await;
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+    shaken.map_err(|_| late())??;
+    let seen = witness.seen.lock().clone();
+    seen.ok_or_else(|| io::Error::other("it shows no certificate"))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn config(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, Error> {
+    let builder =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let mut config =
+        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Asks whom phones trust, twice, and lets the handshake go on.
+#[derive(Debug)]
+struct Witness {
+    trust: Trust,
+    seen: Mutex<Option<Verdict>>,
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let at = |time| {
+            self.trust.0.verify_server_cert(end_entity, intermediates, name, ocsp, time).map(drop)
+        };
+        let soon = Duration::from_secs(now.as_secs()).saturating_add(SOON);
+        let verdict = match (at(now), at(UnixTime::since_unix_epoch(soon))) {
+            (Err(error), _) => Verdict::Bad(fault(error)),
+            (Ok(()), Err(error)) => Verdict::EndsSoon(fault(error).to_string()),
+            (Ok(()), Ok(())) => Verdict::Good,
+        };
+        *self.seen.lock() = Some(verdict);
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.trust.0.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.trust.0.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.trust.0.supported_verify_schemes()
+    }
+}
+
+fn fault(error: Error) -> Fault {
+    match error {
+        Error::InvalidCertificate(why) => match why {
+            CertificateError::Expired | CertificateError::NotValidYet => {
+                Fault::Time(why.to_string())
+            }
+            CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYetContext { .. } => Fault::Time(why.to_string()),
+            CertificateError::NotValidForName => Fault::Name("it is for other names".to_owned()),
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                Fault::Name(format!("it is for {}", presented.join(", ")))
+            }
+            CertificateError::UnknownIssuer => Fault::Issuer,
+            other => Fault::Other(other.to_string()),
+        },
+        other => Fault::Other(other.to_string()),
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Fault::Time(words) | Fault::Name(words) | Fault::Other(words) => f.write_str(words),
+            Fault::Issuer => f.write_str("nobody phones trust vouches for it"),
+        }
+    }
+}
+
+/// How long a server may take to shake hands.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long before its end a certificate is worth a word.
+const SOON: Duration = Duration::from_hours(21 * 24);
