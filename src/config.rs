@@ -408,8 +408,18 @@ fn is_url(text: &str) -> bool {
 const HTTPS_PORT: u16 = 443;
 
 /// Sections a variable may name.
-const SECTIONS: [&str; 10] =
-    ["SERVER", "PHONES", "ADMIN", "LMTP", "RELAY", "AUTODISCOVER", "PUSH", "RECALL", "CERTIFICATES", "LOG"];
+const SECTIONS: [&str; 10] = [
+    "SERVER",
+    "PHONES",
+    "ADMIN",
+    "LMTP",
+    "RELAY",
+    "AUTODISCOVER",
+    "PUSH",
+    "RECALL",
+    "CERTIFICATES",
+    "LOG",
+];
 
 /// Lays one variable over the table, if it names a section of ours.
 fn overlay(table: &mut toml::Table, variable: &str, text: &str) {

@@ -67,17 +67,7 @@ pub(in crate::eas) fn read_query(request: &Incoming) -> Result<(Query, ProtocolV
     if !COMMANDS.contains(&command) {
         return Err(refused(Some(command), None, Refusal::Command));
     }
-    if !exists(command, version) {
-        let why = Refusal::Status(common::VERSION_NOT_SUPPORTED);
-        return Err(refused(Some(command), Some(version), why));
-    }
     Ok((query, version))
-}
-
-/// Two commands went out with 12.1 ([MS-ASCMD] 2.2.1.7, 2.2.1.8).
-fn exists(command: CommandName, version: ProtocolVersion) -> bool {
-    let is_old = matches!(command, CommandName::GetAttachment | CommandName::GetHierarchy);
-    !is_old || version <= ProtocolVersion::V12_1
 }
 
 /// Everything before the body: who, which device, may it.

@@ -14,6 +14,7 @@ use activesync::status::{Status, common};
 use activesync::{ProtocolVersion, code_pages};
 use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
+use wbxml::Tag;
 
 use super::basic;
 use super::endpoint::{Answer, Plain};
@@ -199,28 +200,33 @@ pub(in crate::eas) fn status_answer(
     version: Option<ProtocolVersion>,
     status: Status,
 ) -> Answer {
-    let root = command.and_then(CommandName::root);
-    let worded = version.filter(|version| {
-        let has_document = root.is_some_and(|root| code_pages::versions(root).contain(*version));
-        has_document && (*version >= ProtocolVersion::V14_0 || !status.is_common())
-    });
-    if let (Some(root), Some(version)) = (root, worded)
+    if let Some(root) = command.and_then(CommandName::root)
+        && let Some(version) = version.and_then(|version| words(root, version, status))
         && let Some(tag) = code_pages::PAGES.tag(code_pages::namespace(root.page), "Status")
     {
-        // A command of a later version is answered in that version's words: the phone used them first.
-        let knows = code_pages::versions(root).contain(version);
-        let mut encoder = Encoder::new(if knows { version } else { ProtocolVersion::V16_1 });
+        let mut encoder = Encoder::new(version);
         encoder.container(root, |encoder| encoder.number(tag, status.0));
         return Answer::plain(StatusCode::OK, Plain::without_content(encoder.finish()));
     }
     Answer::empty(http_status(status))
 }
 
+/// The version in whose words a document says it; none where HTTP does. Up to 12.1 that is what all commands share.
+fn words(root: Tag, version: ProtocolVersion, status: Status) -> Option<ProtocolVersion> {
+    let knows = |version| code_pages::versions(root).contain(version);
+    let is_old = version < ProtocolVersion::V14_0;
+    match knows(version) {
+        true => (!is_old || !status.is_common()).then_some(version),
+        // A command of a later version is answered in that version's words: the phone used them first.
+        false => Some(ProtocolVersion::V16_1).filter(|latest| !is_old && knows(*latest)),
+    }
+}
+
 /// What HTTP says in place of a Status ([MS-ASCMD] 2.2.2).
 fn http_status(status: Status) -> StatusCode {
     match status {
-        // Departs from [MS-ASCMD] 2.2.2, which has 500 for it: told 500, 403 or 404, apps send a reply to a recalled mail whole, from
-        // their own copy, or look for another server.
+        // [MS-ASCMD] 2.2.2 leaves it open. Told 500, 403 or 404, apps send a reply to a recalled mail whole, from their own copy, or
+        // look for another server.
         common::MESSAGE_REPLY_NOT_ALLOWED => StatusCode::BAD_REQUEST,
         // Newer than 12.1, and so without a word of its own there.
         common::MAXIMUM_DEVICES_REACHED => StatusCode::FORBIDDEN,
@@ -274,6 +280,8 @@ const BUSY_FOR: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use conformance::conforms;
+
     use super::*;
     use crate::eas::endpoint::Body;
 
@@ -308,6 +316,40 @@ mod tests {
             assert!(is_old || http == 200 && !body.is_empty(), "{command}");
             assert!(!is_old || http == 500 && body.is_empty(), "{command}");
         }
+    }
+
+    #[test]
+    fn an_old_phone_hears_what_all_commands_share_in_http() {
+        for (status, http) in [
+            (common::INVALID_CONTENT, 400),
+            (common::INVALID_XML, 400),
+            (common::INVALID_IDS, 400),
+            (common::SERVER_ERROR, 500),
+            (common::SERVER_ERROR_RETRY_LATER, 503),
+            (common::MAILBOX_QUOTA_EXCEEDED, 507),
+            (common::COMMAND_NOT_SUPPORTED, 501),
+            (common::VERSION_NOT_SUPPORTED, 400),
+            (common::MAXIMUM_DEVICES_REACHED, 403),
+        ] {
+            let said = said(Refusal::Status(status), CommandName::Sync, ProtocolVersion::V12_1);
+            assert_eq!(said, (http, Vec::new()), "{status}");
+        }
+        conforms!("MS-ASCMD_R7545", "MS-ASCMD_R7546", "MS-ASCMD_R7547", "MS-ASCMD_R7548");
+        conforms!("MS-ASCMD_R7550", "MS-ASCMD_R7551", "MS-ASCMD_R7553", "MS-ASCMD_R7558");
+        conforms!("MS-ASCMD_R7559");
+        for (admitted, http) in [
+            (Admitted::NotProvisioned, 449),
+            (Admitted::PolicyRefresh, 449),
+            (Admitted::InvalidPolicyKey, 449),
+            (Admitted::WipeRequested, 449),
+            (Admitted::Blocked, 403),
+            (Admitted::Quarantined, 403),
+        ] {
+            let refusal = Refusal::Admission(admitted);
+            let said = said(refusal, CommandName::FolderSync, ProtocolVersion::V12_1);
+            assert_eq!(said, (http, Vec::new()), "{admitted:?}");
+        }
+        conforms!("MS-ASCMD_R7562", "MS-ASCMD_R7564", "MS-ASCMD_R7565", "MS-ASCMD_R7566");
     }
 
     #[test]

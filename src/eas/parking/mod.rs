@@ -187,12 +187,8 @@ fn welcome(
     let _ = SockRef::from(&stream).set_send_buffer_size(house.limits.send_buffer_bytes);
     let connection = ConnectionId(house.connections.fetch_add(1, Ordering::Relaxed));
     let caller = Caller { peer, tls, proxy: named && !tls, connection };
-    let opened = Opening { stream, caller, seat, entrance: door.entrance.clone() };
-    let opening: BoxFuture<'static, Option<Opened>> = match announces {
-        true => Box::pin(announced(opened, Arc::clone(house))),
-        false => Box::pin(open(opened, Arc::clone(house))),
-    };
-    attended.spawn(serve(opening, Arc::clone(house)));
+    let opening = Opening { stream, caller, seat, entrance: door.entrance.clone() };
+    attended.spawn(serve(opening, announces, Arc::clone(house)));
 }
 
 /// A connection at the door.
@@ -274,10 +270,11 @@ async fn shake_hands(
 
 /// One connection, from its first byte to its close. This future is what a connection costs beside its TLS, so it is written for
 /// size, as [`park`] is: an `async fn` would hold each of its arguments twice.
-fn serve(
-    opening: BoxFuture<'static, Option<Opened>>,
-    house: Arc<House>,
-) -> impl Future<Output = ()> + Send {
+fn serve(opening: Opening, announces: bool, house: Arc<House>) -> impl Future<Output = ()> + Send {
+    let opening: BoxFuture<'static, Option<Opened>> = match announces {
+        true => Box::pin(announced(opening, Arc::clone(&house))),
+        false => Box::pin(open(opening, Arc::clone(&house))),
+    };
     async move {
         let Some(Opened { mut line, caller, seat }) = opening.await else { return };
         let connection = caller.connection;

@@ -66,6 +66,7 @@ async fn a_phone_is_told_its_end_point() {
         assert_eq!(servers[0].kind.as_deref(), Some("MobileSync"));
         assert_eq!(servers[0].url.as_deref(), Some(URL));
         assert_eq!(servers[0].name.as_deref(), Some(URL));
+        conforms!("MS-ASCMD_R3482", "MS-ASCMD_R3484");
     }
 }
 
@@ -122,7 +123,7 @@ async fn what_is_no_request_is_600_and_what_nobody_answers_601() {
     let request = Request { schema, ..Request::mobile_sync("ann@a.example") };
     let Response::Error(error) = asks(&house, &request).await else { panic!("answered") };
     assert_eq!(error.code, FrameworkError::PROVIDER_NOT_AVAILABLE);
-    conforms!("MS-ASCMD_R2288");
+    conforms!("MS-ASCMD_R2288", "MS-ASCMD_R3818");
 }
 
 #[tokio::test]
