@@ -118,6 +118,25 @@ impl Ask {
         told: Vec<Told>,
     ) -> Result<Option<Released>, Refusal> {
         booked(document, &contents)?;
+        self.let_out(bytes, contents, told).await
+    }
+
+    /// The same for octets without a document about them: a file of the item that is named.
+    pub(in crate::eas) async fn release_file(
+        &self,
+        bytes: Bytes,
+        content: Content,
+        told: Told,
+    ) -> Result<Option<Released>, Refusal> {
+        self.let_out(bytes, vec![content], vec![told]).await
+    }
+
+    async fn let_out(
+        &self,
+        bytes: Bytes,
+        contents: Vec<Content>,
+        told: Vec<Told>,
+    ) -> Result<Option<Released>, Refusal> {
         let answer = gate::Answer {
             device: self.device.id,
             command: self.query.command.as_str(),

@@ -18,8 +18,8 @@ use http::header::{ALLOW, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
 
-use super::budget::{Budget, Share};
 use super::autodiscover::Discovery;
+use super::budget::{Budget, Share};
 use super::convert::Shaper;
 use super::endpoint::{Answer, BoxFuture, Handler, Incoming, Outcome, Pass, Place, REQUESTS_MAX};
 use super::presence::Presence;

@@ -7,9 +7,9 @@
 use activesync::Document;
 use activesync::command::sync::{Reply, ReplyTo, ServerCommand};
 use activesync::command::{
-    find, folder_create, folder_delete, folder_sync, folder_update, get_item_estimate,
-    item_operations, move_items, ping, provision, resolve_recipients, search, settings, sync,
-    validate_cert,
+    find, folder_create, folder_delete, folder_sync, folder_update, get_hierarchy,
+    get_item_estimate, item_operations, move_items, ping, provision, resolve_recipients, search,
+    settings, sync, validate_cert,
 };
 
 /// An answer to a phone.
@@ -35,6 +35,7 @@ never!(
     folder_delete::Response,
     folder_sync::Response,
     folder_update::Response,
+    get_hierarchy::Response,
     get_item_estimate::Response,
     move_items::Response,
     ping::Response,

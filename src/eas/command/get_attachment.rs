@@ -38,7 +38,7 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
         let content_type = HeaderValue::from_str(&file.content_type).unwrap_or(OCTETS);
         let (content, told) = (file.content(), file.told(None, octets.len()));
         drop(file);
-        if let Some(released) = ask.release(octets, vec![content]).await? {
+        if let Some(released) = ask.release_file(octets, content, told).await? {
             return Ok(ask.send(released).with(CONTENT_TYPE, content_type).into());
         }
     }

@@ -188,8 +188,7 @@ impl Smart<'_> {
         self.book(ask, folder, item).await?;
         must_not_be_recalled(ask, folder, item.item).await?;
         let source = mail::Source { identity: item.identity, mailbox: folder.mailbox };
-        let sent =
-            mail::send_of(ask, self.name, &mime, self.save_in_sent, Some(source)).await?;
+        let sent = mail::send_of(ask, self.name, &mime, self.save_in_sent, Some(source)).await?;
         self.mark(ask, folder, item).await?;
         Ok(sent)
     }

@@ -14,7 +14,8 @@ use super::house::*;
 use crate::delivery::Outbox;
 use crate::directory::{Directory, Settings};
 use crate::eas::{
-    BoxFuture, Everybody, Gateway, GatewayLimits, NotSubmitted, Outgoing, Rooms, Submission,
+    BoxFuture, Everybody, Gateway, GatewayLimits, MailName, NotSubmitted, Outgoing, Rooms,
+    Submission,
 };
 use crate::ids::{CollectionNumber, DeviceId, ItemNumber, UserId};
 use crate::ledger::{DetailKind, Exposure};
@@ -263,9 +264,9 @@ impl Outgoing for RecallsFirst {
         &self,
         user: UserId,
         device: DeviceId,
-        client_id: &str,
+        name: &MailName,
     ) -> BoxFuture<'_, Result<bool, NotSubmitted>> {
-        Outgoing::knows(&self.outbox, user, device, client_id)
+        Outgoing::knows(&self.outbox, user, device, name)
     }
 }
 
