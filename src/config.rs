@@ -227,7 +227,7 @@ impl Default for Push {
             heartbeat_s_min: 60,
             heartbeat_s_max: 3540,
             removals_coalesce_s: 10,
-            folders_max: 300,
+            folders_max: 1_000,
         }
     }
 }

@@ -111,8 +111,8 @@ impl Default for GatewayLimits {
         GatewayLimits {
             heartbeat_s_min: 60,
             heartbeat_s_max: 3540,
-            ping_folders_max: 200,
-            collections_max: 200,
+            ping_folders_max: 1_000,
+            collections_max: 300,
             answer_bytes_max: 4 * 1024 * 1024,
             conversion_bytes_max: 256 * 1024 * 1024,
             answers_bytes_max: 512 * 1024 * 1024,

@@ -10,7 +10,7 @@ use wbxml::Tag;
 
 use crate::code_pages;
 use crate::command::CommandName;
-use crate::status::{Status, common, item_operations};
+use crate::status::{Status, common, item_operations, move_items};
 use crate::version::ProtocolVersion;
 
 /// Why a document could not be decoded.
@@ -97,6 +97,12 @@ impl Error {
             Self::Limit { .. } if command == CommandName::ItemOperations => {
                 item_operations::TOO_LARGE
             }
+            // [MS-ASCMD] 2.2.3.177.10: a mail cannot be moved to two folders.
+            Self::Schema {
+                problem: Problem::Duplicate,
+                tag: code_pages::move_items::DST_FLD_ID,
+                ..
+            } if command == CommandName::MoveItems => move_items::MOVE_FAILED,
             // [MS-ASCMD] 2.2.3.92: an InstanceId that is no time has a status of its own.
             Self::Schema { problem: Problem::DateTime, .. } if command.has_instances() => {
                 common::INVALID_DATE_TIME

@@ -216,6 +216,14 @@ impl House {
         }
     }
 
+    /// The answer, unless the request hangs.
+    pub(super) async fn answered(&self, request: Incoming) -> Option<Seen> {
+        match self.gateway.handle(request).await {
+            Outcome::Answer(answer) => Some(drain(answer)),
+            Outcome::Wait(_) => None,
+        }
+    }
+
     pub(super) async fn outcome(&self, command: CommandName, body: Vec<u8>) -> Outcome {
         self.gateway.handle(self.incoming(command, "16.1", body)).await
     }

@@ -6,6 +6,7 @@ mod find;
 mod folders;
 mod house;
 mod mail;
+mod malformed;
 mod moves;
 mod operations;
 mod ping;
