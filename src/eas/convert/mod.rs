@@ -8,9 +8,11 @@
 //! Nothing here writes or decides what may leave. The [`Exposure`](crate::ledger::Exposure) a [`Shaper`] gives back is computed from what it put into the
 //! item, so that the ledger records what the answer holds and not what was asked for.
 
+mod calendar;
 mod change;
 mod draft;
 mod email;
+mod invitation;
 mod meeting;
 mod shaper;
 mod time_zone;
@@ -24,6 +26,7 @@ use crate::ids::{CollectionNumber, ItemNumber, ServerId};
 pub use change::state_change;
 pub use draft::{Drafted, draft, drafted_answer};
 pub use email::state_of;
+pub(in crate::eas) use invitation::{Invitation, Said};
 pub use shaper::{Leave, Shaper, Unshapable};
 
 /// What a phone wants of mail, in Sync, ItemOperations or Search.

@@ -26,6 +26,8 @@ pub struct Draft {
     pub importance: u8,
     /// The text.
     pub body: DraftBody,
+    /// The same as a calendar object (RFC 6047), beside the text.
+    pub calendar: Option<CalendarPart>,
     /// What is attached.
     pub files: Vec<File>,
     /// The conversation it belongs to: References, oldest first.
@@ -39,6 +41,41 @@ pub enum DraftBody {
     Plain(String),
     /// HTML.
     Html(String),
+}
+
+/// A calendar object that is an alternative to the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalendarPart {
+    /// What it is for.
+    pub method: CalendarMethod,
+    /// The object.
+    pub object: String,
+}
+
+/// What a calendar object is for (RFC 5546 1.4), of what we send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalendarMethod {
+    /// It answers an invitation.
+    Reply,
+    /// It answers with another time.
+    Counter,
+}
+
+impl CalendarMethod {
+    /// As the object and the part both say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CalendarMethod::Reply => "REPLY",
+            CalendarMethod::Counter => "COUNTER",
+        }
+    }
+
+    fn media(self) -> &'static str {
+        match self {
+            CalendarMethod::Reply => "text/calendar; method=REPLY",
+            CalendarMethod::Counter => "text/calendar; method=COUNTER",
+        }
+    }
 }
 
 /// A file to attach.
@@ -70,6 +107,7 @@ impl Draft {
             subject: String::new(),
             importance: 1,
             body: DraftBody::Plain(String::new()),
+            calendar: None,
             files: Vec::new(),
             references: Vec::new(),
         }
@@ -98,6 +136,7 @@ impl Draft {
             subject: message.subject(),
             importance: message.importance(),
             body,
+            calendar: None,
             files: message.attachments().iter().map(file).collect(),
             references: message.references(),
         }
@@ -137,6 +176,10 @@ impl Draft {
             DraftBody::Html(text) => {
                 Entity::text(html::to_plain(text), Some(html::with_utf8_meta(text.clone())))
             }
+        };
+        let text = match &self.calendar {
+            None => text,
+            Some(part) => text.or_else(Entity::Text(part.method.media(), part.object.clone())),
         };
         let is_html = matches!(self.body, DraftBody::Html(_));
         let (inline, files): (Vec<&File>, Vec<&File>) =

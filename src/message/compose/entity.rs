@@ -8,7 +8,7 @@ use super::File;
 
 /// A node of the tree.
 pub(super) enum Entity {
-    /// A text part; the media type is `text/plain` or `text/html`.
+    /// A text part; the media type is `text/plain`, `text/html` or `text/calendar` with its method.
     Text(&'static str, String),
     /// An entity from another message, as it stands there: its Content fields, an empty line, its body.
     Verbatim(Vec<u8>),
@@ -26,6 +26,16 @@ impl Entity {
                 Entity::Multi("alternative", vec![plain, Entity::Text("text/html", html)])
             }
         }
+    }
+
+    /// This text, and one more form of it, the best last.
+    pub(super) fn or_else(self, other: Entity) -> Entity {
+        let mut forms = match self {
+            Entity::Multi("alternative", forms) => forms,
+            only => vec![only],
+        };
+        forms.push(other);
+        Entity::Multi("alternative", forms)
     }
 
     /// This text with pictures it refers to, and with files beside it.

@@ -12,6 +12,6 @@ mod entity;
 mod prepare;
 mod smart;
 
-pub use draft::{Draft, DraftBody, File};
+pub use draft::{CalendarMethod, CalendarPart, Draft, DraftBody, File};
 pub use prepare::{Outgoing, RECIPIENTS_MAX, Sender, Unsendable, prepare};
 pub use smart::{smart_forward, smart_reply};
