@@ -8,8 +8,8 @@ use activesync::Document;
 use activesync::command::sync::{Reply, ReplyTo, ServerCommand};
 use activesync::command::{
     find, folder_create, folder_delete, folder_sync, folder_update, get_hierarchy,
-    get_item_estimate, item_operations, move_items, ping, provision, resolve_recipients, search,
-    settings, sync, validate_cert,
+    get_item_estimate, item_operations, meeting_response, move_items, ping, provision,
+    resolve_recipients, search, settings, sync, validate_cert,
 };
 
 /// An answer to a phone.
@@ -37,6 +37,7 @@ never!(
     folder_update::Response,
     get_hierarchy::Response,
     get_item_estimate::Response,
+    meeting_response::Response,
     move_items::Response,
     ping::Response,
     provision::Response,

@@ -3,6 +3,7 @@
 use activesync_phone::activesync::command::CommandName;
 use activesync_phone::activesync::command::find;
 use activesync_phone::activesync::command::folder_sync::FolderType;
+use activesync_phone::activesync::command::meeting_response::UserResponse;
 use activesync_phone::activesync::document::Document as _;
 use activesync_phone::activesync::version::ProtocolVersion;
 use activesync_phone::{Commit, Exchange, Outcome, Phone, Profile, SyncAsk, Waits};
@@ -99,6 +100,10 @@ fn request(handset: &mut Handset, command: CommandName) -> Exchange {
         CommandName::Ping => phone.ping(&[&inbox], SHORT_S),
         CommandName::Provision => phone.provision(),
         CommandName::Settings => phone.user_information(),
+        // A letter is no invitation, and is told so.
+        CommandName::MeetingResponse => {
+            phone.meeting_response(&inbox, &item, UserResponse::Accepted, None)
+        }
         CommandName::MoveItems => phone.move_items(&inbox, &[&item], &inbox),
         CommandName::ItemOperations => phone.fetch(&inbox, &item),
         CommandName::Search => phone.search(None, "See the file"),
@@ -129,6 +134,7 @@ fn succeeded(outcome: &Outcome) -> bool {
         Outcome::GetItemEstimate(response) => response.responses[0].status.0 == 1,
         // It lies there already; the name is taken; a standard folder stays as it is.
         Outcome::MoveItems(response) => response.responses[0].status.0 == 4,
+        Outcome::MeetingResponse(response) => response.results[0].status.0 == 2,
         Outcome::FolderCreate(response) => matches!(response.status.0, 1 | 2),
         Outcome::FolderUpdate(response) => response.status.0 == 2,
         Outcome::FolderDelete(response) => response.status.0 == 3,

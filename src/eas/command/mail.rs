@@ -3,6 +3,7 @@
 use activesync::ProtocolVersion;
 use activesync::command::plain_mail;
 use activesync::status::{Status, common};
+use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 
 use crate::audit::{self, Event};
@@ -14,10 +15,11 @@ use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::gateway::{MailName, NotSubmitted, Submission};
 use crate::eas::status::Refusal;
 use crate::ids::{DeviceId, IdentityId, MailboxId};
-use crate::mailbox::MailboxError;
+use crate::ledger::{DetailKind, Exposure, Place, holding};
+use crate::mailbox::{Folder, Item, MailboxError};
 use crate::message::Message;
 use crate::message::compose::{Sender, Unsendable, prepare};
-use crate::recall::{self, Carries, Leaving, Likeness, OnSend};
+use crate::recall::{self, Carries, Leaving, Likeness, OnSend, retraction};
 
 /// Recipients named in one entry of the audit.
 pub(super) const RECIPIENTS_NAMED_MAX: usize = 50;
@@ -101,13 +103,15 @@ pub(in crate::eas) async fn send_of(
     }
 }
 
-/// Sends a draft and files it in Sent Items. Gives the Status of the draft where it cannot be sent.
-pub(in crate::eas) async fn send_draft(
+/// Sends mail that was made here, out of a draft or for an invitation, and files it in Sent Items. Gives the Status of what it was made
+/// of where it cannot be sent.
+pub(in crate::eas) async fn send_made(
     ask: &Ask,
     name: String,
     mime: &[u8],
+    source: Option<Source>,
 ) -> Result<Result<(), Status>, Refusal> {
-    Ok(match hand_over(ask, &MailName::Given(name), mime, true, None).await? {
+    Ok(match hand_over(ask, &MailName::Given(name), mime, true, source).await? {
         Ok(()) => Ok(()),
         // [MS-ASCMD] 2.2.2: InvalidRecipients is the word for drafts.
         Err(NotSent::Unsendable(Unsendable::NoRecipients)) => Err(common::INVALID_RECIPIENTS),
@@ -188,6 +192,50 @@ fn unsendable(ask: &Ask, why: &Unsendable) -> Status {
         Unsendable::TooManyRecipients => common::MESSAGE_RECIPIENT_UNRESOLVED,
         Unsendable::TooLarge(_) => common::ATTACHMENT_IS_TOO_LARGE,
     }
+}
+
+/// What a device did with a message.
+pub(in crate::eas) struct Act {
+    /// In a word.
+    pub(in crate::eas) verb: &'static str,
+    /// As reports tell it.
+    pub(in crate::eas) kind: DetailKind,
+    /// To whom.
+    pub(in crate::eas) recipients: String,
+}
+
+/// That the device acted on a message is on the books before the mail that does it can leave.
+pub(in crate::eas) async fn book_acted(
+    ask: &Ask,
+    folder: &Folder,
+    item: &Item,
+    act: Act,
+) -> Result<(), Refusal> {
+    let place = Place { device: ask.device.id, folder: folder.id };
+    let items = RoaringBitmap::from_iter([item.item.0]);
+    let copy = crate::ledger::Copy {
+        identity: item.identity,
+        mailbox: folder.mailbox,
+        folder: folder.id,
+        item: item.item,
+    };
+    let now = ask.desk.engine.clock.now();
+    let event = Event::new("mail.acted")
+        .id("device", place.device)
+        .id("identity", item.identity)
+        .id("folder", place.folder)
+        .id("item", item.item)
+        .text("verb", act.verb)
+        .personal("recipients", &act.recipients);
+    let detail = format!("to {}", act.recipients);
+    let job = move |tx: &Tx<'_>| {
+        crate::ledger::note_copy(tx, copy)?;
+        holding::expose(tx, place, Exposure::ACTED, &items)?;
+        retraction::exposed(tx, place.device, place.folder, copy.item, Exposure::ACTED)?;
+        crate::ledger::note_detail(tx, place.device, copy.identity, act.kind, &detail, now)?;
+        audit::note(tx, now, &event).map(drop)
+    };
+    Ok(ask.desk.engine.database.write(job).await?)
 }
 
 /// The message another mail is made from, and whose copy of it.

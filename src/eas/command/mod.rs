@@ -11,6 +11,7 @@ pub(in crate::eas) mod get_hierarchy;
 pub(in crate::eas) mod get_item_estimate;
 pub(in crate::eas) mod item_operations;
 pub(in crate::eas) mod mail;
+pub(in crate::eas) mod meeting_response;
 pub(in crate::eas) mod move_items;
 pub(in crate::eas) mod ping;
 pub(in crate::eas) mod provision;

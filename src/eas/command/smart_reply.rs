@@ -4,10 +4,8 @@ use activesync::command::plain_mail::Purpose;
 use activesync::command::smart_reply::{Request, Source, SourceItem};
 use activesync::status::common;
 use bytes::Bytes;
-use roaring::RoaringBitmap;
 
 use super::mail;
-use crate::audit::{self, Event};
 use crate::database::{self, Tx};
 use crate::eas::convert::Unshapable;
 use crate::eas::dispatch::Ask;
@@ -16,11 +14,10 @@ use crate::eas::gateway::MailName;
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, FolderId, ItemNumber, ServerId};
 use crate::ledger::hierarchy::Hierarchy;
-use crate::ledger::{DetailKind, Exposure, Place, holding};
+use crate::ledger::{DetailKind, Place};
 use crate::mailbox::{Folder, Item, MailboxError, StateChange};
 use crate::message::compose::{Unsendable, smart_forward, smart_reply};
 use crate::message::{Address, Message};
-use crate::recall::retraction;
 
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
@@ -185,7 +182,7 @@ impl Smart<'_> {
     pub(super) async fn carry_out(&self, ask: &Ask) -> Result<Outcome, Refusal> {
         let Original { folder, item } = &self.source;
         let mime = self.merged(ask, folder, item).await?;
-        self.book(ask, folder, item).await?;
+        mail::book_acted(ask, folder, item, self.act()).await?;
         must_not_be_recalled(ask, folder, item.item).await?;
         let source = mail::Source { identity: item.identity, mailbox: folder.mailbox };
         let sent = mail::send_of(ask, self.name, &mime, self.save_in_sent, Some(source)).await?;
@@ -228,37 +225,12 @@ impl Smart<'_> {
         Ok(merged)
     }
 
-    /// That the device acted on the message is on the books before the mail can leave.
-    async fn book(&self, ask: &Ask, folder: &Folder, item: &Item) -> Result<(), Refusal> {
-        let place = Place { device: ask.device.id, folder: folder.id };
-        let items = RoaringBitmap::from_iter([item.item.0]);
-        let copy = crate::ledger::Copy {
-            identity: item.identity,
-            mailbox: folder.mailbox,
-            folder: folder.id,
-            item: item.item,
-        };
-        let now = ask.desk.engine.clock.now();
-        let event = Event::new("mail.acted")
-            .id("device", place.device)
-            .id("identity", item.identity)
-            .id("folder", place.folder)
-            .id("item", item.item)
-            .text("verb", self.verb.name())
-            .personal("recipients", named(self.mime));
+    fn act(&self) -> mail::Act {
         let kind = match self.verb {
             Verb::Reply => DetailKind::Replied,
             Verb::Forward => DetailKind::Forwarded,
         };
-        let detail = format!("to {}", named(self.mime));
-        let job = move |tx: &Tx<'_>| {
-            crate::ledger::note_copy(tx, copy)?;
-            holding::expose(tx, place, Exposure::ACTED, &items)?;
-            retraction::exposed(tx, place.device, place.folder, copy.item, Exposure::ACTED)?;
-            crate::ledger::note_detail(tx, place.device, copy.identity, kind, &detail, now)?;
-            audit::note(tx, now, &event).map(drop)
-        };
-        Ok(ask.desk.engine.database.write(job).await?)
+        mail::Act { verb: self.verb.name(), kind, recipients: named(self.mime) }
     }
 
     /// LastVerbExecuted ([MS-ASEMAIL] 2.2.2.42). The mail has left: a source that is gone by now is no failure.

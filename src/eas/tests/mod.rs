@@ -7,6 +7,7 @@ mod folders;
 mod house;
 mod mail;
 mod malformed;
+mod meetings;
 mod moves;
 mod operations;
 mod ping;

@@ -277,6 +277,6 @@ impl Worker<'_> {
     /// Hands a draft over to be sent, once for each name under one key.
     async fn send(&self, raw: &[u8], name: &str) -> Result<Result<(), Status>, Refusal> {
         let name = format!("sync {} {} {name}", self.folder(), self.turn.parent_seq());
-        mail::send_draft(self.ask, name, raw).await
+        mail::send_made(self.ask, name, raw, None).await
     }
 }
