@@ -169,7 +169,8 @@ fn only_the_gate_makes_a_released_answer() {
             source.path.display()
         );
     }
-    // What leaves plainly holds nothing: documents are counted before they are written, and these places write.
+    // What leaves plainly holds nothing: documents are counted before they are written, and these places write. Autodiscover tells where
+    // we are, and has no mailbox at hand.
     let mut plain = Vec::new();
     for source in sources() {
         let is_test = source.is_test() || source.path.ends_with("eas/endpoint.rs");
@@ -179,7 +180,8 @@ fn only_the_gate_makes_a_released_answer() {
         }
     }
     plain.sort();
-    let known = [("dispatch.rs", 1), ("item_operations.rs", 1), ("status.rs", 1)];
+    let known =
+        [("autodiscover.rs", 1), ("dispatch.rs", 1), ("item_operations.rs", 1), ("status.rs", 1)];
     let known = known.map(|(name, count)| (name.to_owned(), count));
     assert_eq!(plain, known, "who writes bytes past the gate");
     // And only from inside the transaction that records the exposure.

@@ -59,11 +59,7 @@ pub(in crate::eas) async fn xml(desk: &Arc<Desk>, found: &Discovery, request: &I
         return sent_to(&to);
     }
     match answer(desk, found, request).await {
-        Ok(response) => {
-            let xml = response.encode();
-            Answer::plain(StatusCode::OK, Plain::without_content(xml.into_bytes()))
-                .with(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"))
-        }
+        Ok(response) => document(StatusCode::OK, "text/xml; charset=utf-8", response.encode()),
         Err(refusal) => {
             session::note_refusal(request.peer.ip(), &request.query, None, &refusal);
             refusal.answer(None, None, &desk.limits.realm)
@@ -166,8 +162,13 @@ pub(in crate::eas) fn json(found: &Discovery, request: &Incoming) -> Answer {
     }
     let told = told(found, &asked);
     let status = StatusCode::from_u16(told.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
-    Answer::plain(status, Plain::without_content(told.encode().into_bytes()))
-        .with(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))
+    document(status, "application/json; charset=utf-8", told.encode())
+}
+
+/// Where things are: nothing out of a mailbox.
+fn document(status: StatusCode, kind: &'static str, text: String) -> Answer {
+    Answer::plain(status, Plain::without_content(text.into_bytes()))
+        .with(CONTENT_TYPE, HeaderValue::from_static(kind))
 }
 
 fn told(found: &Discovery, asked: &v2::Query) -> Endpoint {

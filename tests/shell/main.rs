@@ -212,3 +212,39 @@ fn without_an_installation_commands_say_so() {
     shell.run(2, &["no-such-command"]);
     shell.run(0, &["--help"]);
 }
+
+#[test]
+fn the_doctor_and_the_rules_of_policies() {
+    let shell = Shell::new();
+    init(&shell);
+    let _server = shell.serve();
+    let address = shell.address("phones").replace("127.0.0.1", "localhost");
+    let certificate = shell.dir.path().join("data/cert.pem");
+    let doctor = |code, given: &[&str]| {
+        // Nobody answers for the DNS here, and an owner who types the server by hand gets by.
+        let usual = ["doctor", "bob@example.org", "--user", "bob", "--resolver", "127.0.0.1:9"];
+        let where_to = ["--server", &address, "--insecure-certificate", path(&certificate)];
+        shell.json(code, &[&usual[..], &where_to, given].concat())
+    };
+    let report = doctor(0, &["--password-file", "pw"]);
+    assert_eq!(report["well"], true);
+    let of = |report: &Value, check: &str| {
+        let checks = report["checks"].as_array().unwrap().iter();
+        let found = checks.rev().find(|one| one["check"] == check);
+        found.unwrap_or_else(|| panic!("no {check} in {report}"))["outcome"].clone()
+    };
+    assert_eq!((of(&report, "dns"), of(&report, "sync")), ("warning".into(), "ok".into()));
+    std::fs::write(shell.dir.path().join("wrong"), "wrong horse\n").unwrap();
+    let report = doctor(6, &["--password-file", "wrong"]);
+    assert_eq!((&report["well"], of(&report, "sign-in")), (&false.into(), "BAD".into()));
+    shell.run(2, &["doctor", "bob"]);
+
+    let rules = "[groups]\nboard = [\"bob\"]\n[[rule]]\ngroup = \"board\"\npolicy = \"strict\"\n";
+    std::fs::write(shell.dir.path().join("rules.toml"), rules).unwrap();
+    shell.run(1, &["policy", "rules", "--file", "rules.toml"]);
+    shell.run(0, &["policy", "put", "strict", "--rule", "password_required=true"]);
+    shell.run(0, &["policy", "rules", "--file", "rules.toml"]);
+    assert_eq!(shell.json(0, &["policy", "rules"])["rule"][0]["policy"], "strict");
+    let device = &shell.json(0, &["device", "list"])["devices"][0];
+    assert_eq!((&device["user_name"], &device["policy"]), (&"bob".into(), &"strict".into()));
+}

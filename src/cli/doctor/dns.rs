@@ -50,6 +50,10 @@ impl Resolver {
         if let Ok(address) = name.parse() {
             return Ok(vec![address]);
         }
+        // RFC 6761, 6.3: nobody is asked for it.
+        if name.eq_ignore_ascii_case("localhost") {
+            return Ok(vec![Ipv4Addr::LOCALHOST.into()]);
+        }
         let Some(server) = self.named else { return system(name).await };
         let mut found = Vec::new();
         for kind in [A, AAAA] {
@@ -316,6 +320,7 @@ pub(super) mod tests {
         assert_eq!(found, [IpAddr::from([127, 0, 0, 1])]);
         assert!(resolver.addresses("nothing.a.example").await.unwrap().is_empty());
         assert_eq!(resolver.addresses("::1").await.unwrap().len(), 1);
+        assert!(resolver.addresses("localhost").await.unwrap()[0].is_loopback());
         let services = resolver.services("_autodiscover._tcp.a.example").await.unwrap();
         let (target, port) = (services[0].target.as_str(), services[0].port);
         assert_eq!((target, port), ("mail.a.example", 8443));

@@ -9,7 +9,7 @@ use activesync::status::common;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
-use super::attachment::{File, NoFile};
+use super::item_operations::attachment::{File, NoFile};
 use crate::eas::convert::AttachmentId;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;

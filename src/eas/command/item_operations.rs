@@ -3,6 +3,7 @@
 //! What is fetched has no key, so it stays *sent* for ever. All of it passes the gate in one transaction; what an order covers is not
 //! found, whether the order came before the request or while the answer was made.
 
+pub(super) mod attachment;
 mod conversation;
 mod schema;
 
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
-use super::attachment::{File, NoFile};
+use self::attachment::{File, NoFile};
 use crate::eas::convert::{AttachmentId, ItemOptions, Unshapable};
 use crate::eas::dispatch::{Ask, booked};
 use crate::eas::endpoint::{Answer, Outcome, Plain};
@@ -331,10 +332,7 @@ impl Made {
 }
 
 /// The item, where it is there and no order covers it.
-pub(super) async fn find(
-    ask: &Ask,
-    id: Option<ServerId>,
-) -> Result<Option<(Folder, Item)>, Refusal> {
+async fn find(ask: &Ask, id: Option<ServerId>) -> Result<Option<(Folder, Item)>, Refusal> {
     let Some(id) = id else { return Ok(None) };
     let Some(folder) = folder(ask, Some(id.collection)).await? else { return Ok(None) };
     let engine = &ask.desk.engine;

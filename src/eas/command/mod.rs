@@ -1,6 +1,5 @@
 //! What each command does. The files have the names of `activesync::command`: the shape is there, the behaviour here.
 
-mod attachment;
 pub(in crate::eas) mod find;
 pub(in crate::eas) mod folder_create;
 pub(in crate::eas) mod folder_delete;

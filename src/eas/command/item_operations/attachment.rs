@@ -3,7 +3,7 @@
 use activesync::types::ByteRange;
 use bytes::Bytes;
 
-use super::item_operations::find;
+use super::find;
 use crate::eas::convert::{AttachmentId, Leave, Unshapable};
 use crate::eas::dispatch::Ask;
 use crate::eas::status::Refusal;
@@ -14,7 +14,7 @@ use crate::policy::Attachments;
 use crate::recall::gate::{Content, Told};
 
 /// An attachment, whole.
-pub(super) struct File {
+pub(in crate::eas::command) struct File {
     folder: Folder,
     item: Item,
     /// Whoever keeps the octets counts them before this goes.
@@ -22,14 +22,14 @@ pub(super) struct File {
     /// What people call it.
     name: String,
     /// Its media type.
-    pub(super) content_type: String,
+    pub(in crate::eas::command) content_type: String,
     /// Its octets, decoded.
-    pub(super) octets: Vec<u8>,
+    pub(in crate::eas::command) octets: Vec<u8>,
 }
 
 /// Why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoFile {
+pub(in crate::eas::command) enum NoFile {
     /// It is not there; or an order covers the mail it is in, which is told the same.
     NotThere,
     /// The policy of the device lets no attachments out.
@@ -40,7 +40,10 @@ pub(super) enum NoFile {
 
 impl File {
     /// Takes it out of its mail.
-    pub(super) async fn find(ask: &Ask, id: AttachmentId) -> Result<Result<File, NoFile>, Refusal> {
+    pub(in crate::eas::command) async fn find(
+        ask: &Ask,
+        id: AttachmentId,
+    ) -> Result<Result<File, NoFile>, Refusal> {
         let Some((folder, item)) = find(ask, Some(id.item)).await? else {
             return Ok(Err(NoFile::NotThere));
         };
@@ -66,7 +69,7 @@ impl File {
     }
 
     /// What the report tells of it: all of it left, or a range.
-    pub(super) fn told(&self, range: Option<ByteRange>, total: usize) -> Told {
+    pub(in crate::eas::command) fn told(&self, range: Option<ByteRange>, total: usize) -> Told {
         let name = &self.name;
         let detail = match range {
             Some(range) => format!("{name}, octets {range} of {total}"),
@@ -76,7 +79,7 @@ impl File {
     }
 
     /// What the gate is asked for before any of it leaves.
-    pub(super) fn content(&self) -> Content {
+    pub(in crate::eas::command) fn content(&self) -> Content {
         Content {
             mailbox: self.folder.mailbox,
             folder: self.folder.id,
