@@ -162,6 +162,31 @@ async fn an_answer_sent_after_the_recall_is_in_its_report() {
     assert_eq!(coverage.devices[0].details[0].kind, DetailKind::Referred);
 }
 
+/// A mail with a file, with these lines at its head.
+fn with_file(head: &str) -> String {
+    let rows = "name,salary\n".repeat(20);
+    format!(
+        "{head}MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/plain\n\nSee.\n--a\n\
+         Content-Type: text/csv; name=pay.csv\nContent-Disposition: attachment; filename=pay.csv\n\n{rows}\n--a--\n"
+    )
+}
+
+#[tokio::test]
+async fn a_file_of_a_recalled_mail_that_is_sent_on_is_in_its_report() {
+    let house = House::new().await;
+    let head =
+        "From: bob@b.example\nTo: ann@a.example\nSubject: pay\nMessage-ID: <pay@b.example>\n";
+    house.raw(&with_file(head)).await;
+    house.catch_up(house.begin().await).await;
+    house.recalls("pay").await;
+    let id = house.recall.orders(None, 1).await.unwrap()[0].id;
+    send(&house, &mail("1", &with_file("To: eve@c.example\nSubject: new\n"))).await;
+    let coverage = house.recall.coverage(id).await.unwrap();
+    assert_eq!(coverage.acted, 1);
+    let told = &coverage.devices[0].details[0];
+    assert_eq!(told.detail, "by its file, circumstantial; to eve@c.example");
+}
+
 #[tokio::test]
 async fn a_reply_quotes_and_a_forward_carries_the_original() {
     let house = House::new().await;
