@@ -201,7 +201,7 @@ impl Report {
     }
 
     fn duration(&self, ms: Option<u64>) -> String {
-        let is_all = self.coverage.pairs > 0 && self.coverage.covered == self.coverage.pairs;
+        let is_all = self.coverage.percent.is_some_and(|percent| percent >= 100.0);
         match ms {
             Some(ms) => duration(ms),
             // Whatever was to be done had been done before anybody asked.

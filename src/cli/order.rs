@@ -213,10 +213,15 @@ fn finish(id: i64, report: Value, say: &Say) -> Result<(), Failure> {
     judged(&report)
 }
 
-/// Success is that every device is covered and the mail lies in no mailbox any more. A Message-ID that nobody has met is none.
+/// Success is that every device is covered, who is outside is known, and the mail lies in no mailbox any more. A Message-ID that nobody
+/// has met is none.
 fn judged(report: &Value) -> Result<(), Failure> {
     let is_out = report["pending"] == 0 && report["to_remove"] == 0;
-    match report["covered"] == report["pairs"] && is_out {
+    let is_covered = match report["percent"].as_f64() {
+        Some(percent) => percent >= 100.0,
+        None => report["is_settled"] == true,
+    };
+    match is_covered && is_out {
         _ if report["is_met"] == false => Err(Failure::NothingMet),
         true => Ok(()),
         false => Err(Failure::NotCovered),
@@ -529,7 +534,7 @@ fn paces(report: &Value) -> Vec<String> {
     if report["percent"].is_null() {
         return Vec::new();
     }
-    let is_all = report["covered"] == report["pairs"];
+    let is_all = report["percent"].as_f64().is_some_and(|percent| percent >= 100.0);
     let pace = |(name, percent): (&str, u32)| {
         let ms = match report[name].as_u64() {
             Some(ms) => format!("{ms} ms"),
@@ -564,7 +569,7 @@ mod tests {
     fn nothing() -> Value {
         json!({
             "order": { "state": "open", "stands_until": 0 }, "sender_line": "Nobody here has received it", "covered": 0, "pairs": 0,
-            "percent": null, "is_met": true, "read_claimed": 0, "acted": 0, "pending": 0, "to_remove": 0, "to_restore": 0,
+            "percent": null, "is_met": true, "is_settled": true, "read_claimed": 0, "acted": 0, "pending": 0, "to_remove": 0, "to_restore": 0,
             "sealed": 2, "restored": 0, "devices": [], "recipients": [], "cannot_know": "whether a person looked",
         })
     }
@@ -592,6 +597,8 @@ mod tests {
     fn mail_that_still_lies_in_a_mailbox_is_no_success_and_says_why() {
         let mut report = nothing();
         assert!(judged(&report).is_ok());
+        report["is_settled"] = json!(false);
+        assert_eq!(judged(&report).unwrap_err().code(), 3, "who is outside is not known yet");
         report["to_remove"] = json!(1);
         report["store_waits"] = json!([{ "recipient": "bob@example.org", "work": "remove", "tries": 2, "next_try_at": 4_000,
             "reason": "store_cannot_remove" }]);

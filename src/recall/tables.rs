@@ -580,7 +580,9 @@ macro_rules! select_order {
             "WHERE order_identities.order_id = orders.id AND (orders.include_sender = 1 OR NOT EXISTS (SELECT 1 FROM pairs ",
             "WHERE pairs.identity_id = first_deliveries.identity_id AND pairs.mailbox_id = first_deliveries.mailbox_id ",
             "AND pairs.order_id = orders.id AND pairs.verdict = 2) ",
-            "AND first_deliveries.mailbox_id <> COALESCE(orders.sender_mailbox, -1))), ",
+            "AND first_deliveries.mailbox_id <> COALESCE(orders.sender_mailbox, -1) AND NOT EXISTS (SELECT 1 FROM identities ",
+            "JOIN aliases ON aliases.address = identities.from_address WHERE identities.id = first_deliveries.identity_id ",
+            "AND aliases.user_id = first_deliveries.mailbox_id))), ",
             "asked_at, fenced_at, stands_until, copies, cancelled_at, ",
             "cancelled_by, sender_mailbox, is_listed FROM orders ",
             $rest

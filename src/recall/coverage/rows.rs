@@ -162,7 +162,12 @@ pub(super) fn recipients(books: &Books<'_>, devices: &[PairView]) -> Vec<Recipie
             verdict: Some(verdict),
             result,
             devices,
-            delivered_at: books.delivered.get(&mailbox).copied(),
+            // Nothing is delivered to a sender: that is when the own copy was filed.
+            delivered_at: books
+                .delivered
+                .get(&mailbox)
+                .copied()
+                .filter(|_| verdict == Verdict::Withdraw),
             reasons: is_stuck.then_some(ReasonCode::StoreCannotRemove).into_iter().collect(),
         });
     }

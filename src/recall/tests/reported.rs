@@ -40,6 +40,35 @@ async fn t0_is_not_the_time_of_the_senders_own_copy_unless_that_is_recalled_too(
 }
 
 #[tokio::test]
+async fn t0_is_not_the_senders_own_copy_of_a_mail_that_was_recalled_before_it_was_sent() {
+    let house = House::new().await;
+    let order = house.orders("m").await;
+    let sent = house.folder(1, FolderKind::SentItems).await;
+    let inbox = house.folder(2, FolderKind::Inbox).await;
+    for (folder, at) in [(sent.id, START.0 + 1_000), (inbox.id, START.0 + 2_000)] {
+        let arrival = Arrival { received: Timestamp(at), ..Arrival::default() };
+        house.store.append(folder, mail("m", "x"), arrival).await.unwrap();
+    }
+    house.recall.work_off().await.unwrap();
+    let coverage = report(&house, order).await;
+    assert_eq!(coverage.order.delivered_at, Some(Timestamp(START.0 + 2_000)));
+}
+
+#[tokio::test]
+async fn a_sender_is_not_said_to_have_been_delivered_the_own_copy() {
+    let house = House::new().await;
+    let raw = mail("m", "x");
+    house.delivers(1, FolderKind::SentItems, &raw).await;
+    house.delivers(2, FolderKind::Inbox, &raw).await;
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    let coverage = report(&house, order).await;
+    let of = |who: &str| coverage.recipients.iter().find(|view| view.recipient == who).unwrap();
+    assert_eq!(of("ann@a.example").delivered_at, None);
+    assert_eq!(of("bob@a.example").delivered_at, Some(DELIVERED));
+}
+
+#[tokio::test]
 async fn t0_of_a_mail_that_arrives_after_the_order_is_its_arrival() {
     let house = House::new().await;
     let order = house.orders("m").await;
