@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use activesync_phone::activesync::code_pages;
 use activesync_phone::activesync::command::folder_sync::FolderType;
 use activesync_phone::activesync::command::{ping, sync};
 use activesync_phone::activesync::status::Status;
+use activesync_phone::activesync::{ProtocolVersion, code_pages, http, multipart};
 use activesync_phone::client::Server as Line;
 use activesync_phone::driver::Driver;
 use activesync_phone::{Commit, Exchange, HttpAnswer, Outcome, Phone, Profile, SyncAsk, Waits};
@@ -405,13 +405,32 @@ fn keep_response(exchange: &Exchange, answer: &HttpAnswer) {
     else {
         return;
     };
-    let reader = wbxml::Reader::new(&answer.body, &code_pages::PAGES, wbxml::Limits::default());
+    // The published schemas are those of later versions.
+    if version_of(exchange) == Some(ProtocolVersion::V12_1) {
+        return;
+    }
+    let parts = match answer.header("content-type") {
+        Some(http::WBXML) => vec![&answer.body[..]],
+        Some(http::MULTIPART) => multipart::decode(&answer.body).expect("parts of ours"),
+        _ => return,
+    };
+    let reader = wbxml::Reader::new(parts[0], &code_pages::PAGES, wbxml::Limits::default());
     let xml = reader.and_then(wbxml::xml::to_xml).expect("a response of ours is WBXML");
     let name = format!("story-{}-{}.xml", command.as_str(), shape(&xml));
     let path = Path::new(&folder).join(name);
     if !path.exists() {
         // A folder that is not there is the caller's mistake, and `tests/schemas.sh` says so.
         let _kept = std::fs::write(path, xml);
+    }
+}
+
+/// The version a request is of.
+fn version_of(exchange: &Exchange) -> Option<ProtocolVersion> {
+    let mut headers = exchange.headers.iter();
+    let header = headers.find(|(name, _)| name.eq_ignore_ascii_case("ms-asprotocolversion"));
+    match header {
+        Some((_, version)) => version.parse().ok(),
+        None => http::Query::decode(exchange.target.split_once('?')?.1).ok()?.version,
     }
 }
 

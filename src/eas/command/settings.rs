@@ -4,7 +4,8 @@
 mod oof;
 
 use activesync::command::settings::{
-    Account, Answer, EmailAddresses, Property, Request, Response, UserInformation,
+    Account, Answer, EmailAddresses, Property, Request, Response, RightsManagementTemplates,
+    UserInformation,
 };
 use activesync::status::{Status, common, settings_property as status};
 
@@ -37,7 +38,9 @@ async fn property_answer(ask: &Ask, property: &Property) -> Result<Answer, Refus
         Property::DevicePassword(_) => Answer::DevicePassword(DENIED_BY_POLICY),
         Property::RightsManagementInformation => {
             let status = common::IRM_FEATURE_DISABLED;
-            Answer::RightsManagementInformation { status, get: None }
+            // The schema wants templates, though there are none.
+            let get = Some(RightsManagementTemplates::default());
+            Answer::RightsManagementInformation { status, get }
         }
     })
 }

@@ -356,7 +356,10 @@ async fn there_is_no_rights_management() {
         settings::Request { properties: vec![settings::Property::RightsManagementInformation] };
     let seen = house.send(CommandName::Settings, request.encode(V)).await;
     let response: settings::Response = seen.read();
-    let told = settings::Answer::RightsManagementInformation { status: Status(168), get: None };
+    let told = settings::Answer::RightsManagementInformation {
+        status: Status(168),
+        get: Some(settings::RightsManagementTemplates::default()),
+    };
     assert_eq!(response.answers, [told]);
     conforms!("MS-ASRM_R196");
 }
