@@ -6,7 +6,7 @@ use retract::ids::{FolderId, ItemNumber, OrderId};
 use retract::mailbox::{Change, Cursor, Flag, Folder, FolderKind, Mailbox, StateChange};
 use retract::recall::{Actor, OrderRequest};
 
-use super::world::{Order, USERS, World, number_in};
+use super::world::{Order, UNNAMED, USERS, World, number_in};
 use crate::house::deliver;
 
 impl World {
@@ -233,7 +233,7 @@ impl World {
         let (_, raw) = self.life().run(store.read(folder, item)).unwrap();
         let text = String::from_utf8_lossy(&raw);
         let subject = text.split("Subject: ").nth(1).unwrap_or_default();
-        let number = number_in(subject).unwrap_or(0);
+        let number = number_in(subject).unwrap_or(UNNAMED);
         self.names.insert((folder, item), number);
         number
     }

@@ -280,6 +280,9 @@ impl World {
 
     /// A client may have deleted a mail of a user.
     pub(super) fn may_be_deleted(&mut self, number: u32, user: usize) {
+        if number == UNNAMED {
+            return;
+        }
         self.mails.entry(number).or_default().at.entry(user).or_default().deleted = true;
     }
 
@@ -289,6 +292,9 @@ impl World {
         format!("c{}-{}", self.seed, self.client_ids)
     }
 }
+
+/// The number of what nobody numbered: what the gateway wrote itself, when a mail did not reach somebody.
+pub(super) const UNNAMED: u32 = 0;
 
 /// The number in a subject or a text: `mk12x`.
 pub(super) fn number_in(text: &str) -> Option<u32> {
