@@ -7,7 +7,7 @@ client goes on when it gets a line back.
 import sys
 from email.message import EmailMessage
 
-from pyactivesync import BodyType, Client, EmailChange, StatusError
+from pyactivesync import BodyType, Client, EmailChange, OofState, StatusError
 
 server, certificate, user, password = sys.argv[1:]
 
@@ -102,6 +102,32 @@ with Client(server, user, password, device_id="PYACTIVESYNC1", verify_ssl=certif
         expect(f"not found: {error}", error.code == "6")
     key, added, gone = catch_up(client, inbox, key)
     expect(f"deleted again: {gone}", gone == [mails["secret"].server_id] and not added)
+
+    # It is found by no search; others are, page by page.
+    expect("found though recalled", not client.find_mailbox("secret").items)
+    found = client.find_mailbox("file", folder_id=inbox)
+    expect(f"found: {found}", [item.server_id for item in found.items] == [mails["with a file"].server_id])
+    newer = client.search_mailbox(inbox, date_received_after="2020-01-01T00:00:00.000Z")
+    subjects = sorted(hit.get("Email.Subject") for hit in newer)
+    expect(f"newer: {newer}", subjects == ["kept", "with a file"])
+
+    # People.
+    people = client.search_gal("ben")
+    expect(f"people: {people}", [person.email_address for person in people] == ["ben@a.example"])
+    people = client.find_gal("ben@a.example").items
+    expect(f"found people: {people}", people[0].fields["GAL.EmailAddress"] == "ben@a.example")
+    resolved = client.resolve_recipients("ben@a.example")
+    expect(f"resolved: {resolved}", [who.email_address for who in resolved] == ["ben@a.example"])
+
+    # Away, and back.
+    client.set_oof(OofState.ENABLED, reply_message="I am away.")
+    away = client.get_oof()
+    expect(f"away: {away}", away.state == OofState.ENABLED)
+    texts = {(message.applies_to, message.enabled, message.reply_message) for message in away.messages}
+    audiences = ["Internal", "ExternalKnown", "ExternalUnknown"]
+    expect(f"texts: {texts}", texts == {(audience, True, "I am away.") for audience in audiences})
+    client.set_oof(OofState.DISABLED)
+    expect("back", client.get_oof().state == OofState.DISABLED)
 
     # The person deletes a mail for good, and the folder.
     client.apply_email_changes(
