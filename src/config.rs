@@ -240,6 +240,8 @@ pub struct Recall {
     pub stands_days: u32,
     /// A device is silent after this many hours without a request, or three times its own usual pause if that is longer.
     pub silent_after_h: u32,
+    /// A folder that a device has not asked for in this many hours, while it was heard, is one it no longer syncs; at least 1.
+    pub unsynced_after_h: u32,
     /// A device that was sent a Delete this often and never took the answer in is told to begin the folder anew; 0: never.
     pub resync_after_replays: u32,
     /// Above this many copies an order wants its count typed and a second person or token.
@@ -255,6 +257,7 @@ impl Default for Recall {
         Recall {
             stands_days: 30,
             silent_after_h: 24,
+            unsynced_after_h: 72,
             resync_after_replays: 0,
             brake_copies: 1_000,
             brake_mailboxes_percent: 1,

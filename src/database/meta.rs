@@ -13,6 +13,8 @@ use crate::params;
 
 /// The meta entry a restore leaves: its value is the epoch, in decimal. The ledger flags all devices, then removes it.
 pub const GAP_PENDING: &str = "gap_pending";
+/// The meta entry that stands while what one device alone lost to a gap is still to be written down.
+pub const GAP_OF_DEVICE: &str = "gap_of_device";
 /// The name of the secret behind the tags of sync keys.
 pub const SYNC_KEYS: &str = "sync_keys";
 /// The name of the secret behind sessions and one-time links of the admin pages.

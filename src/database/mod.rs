@@ -34,8 +34,8 @@ pub use backup::{Manifest, backup, restore};
 pub use bodies::{Bodies, BodyHash, Pin};
 pub use error::{Error, MaybeFull};
 pub use meta::{
-    Epoch, GAP_PENDING, MacKey, SESSIONS, SYNC_KEYS, begin_epoch, clear_meta, epoch, epochs,
-    installation, mac_key, meta, set_meta,
+    Epoch, GAP_OF_DEVICE, GAP_PENDING, MacKey, SESSIONS, SYNC_KEYS, begin_epoch, clear_meta, epoch,
+    epochs, installation, mac_key, meta, set_meta,
 };
 pub use tx::Tx;
 pub use value::{Column, FromColumn, Param, Row};

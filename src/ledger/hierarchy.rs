@@ -10,7 +10,7 @@ use crate::database::{Error, Tx};
 use crate::ids::DeviceId;
 
 /// The collection number that stands for the hierarchy in the scope of a key.
-const HIERARCHY: i64 = 0;
+pub const HIERARCHY: i64 = 0;
 
 /// A folder as a device was told of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +87,11 @@ impl Hierarchy {
             seq_max: self.seq_max,
         };
         let verdict = judge(claim, &known, |key| books.authentic(device, HIERARCHY, key));
+        // As with items: a list from before a wipe, a removal or a resync is back.
+        let is_earlier = verdict == Verdict::Forged
+            && !known.has(claim)
+            && books.of_earlier_partnership(device, HIERARCHY, claim);
+        let verdict = if is_earlier { Verdict::Regressed } else { verdict };
         match verdict {
             Verdict::Current(Some(index)) | Verdict::Sibling(index) => {
                 let arrived = self.in_flight.swap_remove(index);

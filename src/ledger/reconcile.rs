@@ -60,12 +60,30 @@ impl Books {
     }
 
     /// Whether the key was issued to this device in one of the [`PARTNERSHIPS_KNOWN`] partnerships before the present one.
-    fn of_earlier_partnership(&self, device: &Device, collection: i64, claim: Claim) -> bool {
+    pub(super) fn of_earlier_partnership(
+        &self,
+        device: &Device,
+        collection: i64,
+        claim: Claim,
+    ) -> bool {
         let Claim::Key(key) = claim else { return false };
         let first = device.generation.saturating_sub(PARTNERSHIPS_KNOWN).max(1);
         (first..device.generation).any(|generation| {
             self.authentic(&Device { generation, ..device.clone() }, collection, key)
         })
+    }
+
+    /// Whether the claim is a key that these books never issued to this device for this collection: it came from another server, or
+    /// from days that a restored backup does not know.
+    pub fn is_foreign(&self, device: &Device, collection: i64, claim: Claim) -> bool {
+        match claim {
+            Claim::First => false,
+            Claim::Unreadable => true,
+            Claim::Key(key) => {
+                !self.authentic(device, collection, key)
+                    && !self.of_earlier_partnership(device, collection, claim)
+            }
+        }
     }
 
     /// A new key with sequence number `seq` for this device and collection, in the present epoch.

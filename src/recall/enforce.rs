@@ -13,6 +13,9 @@ use crate::clock::Timestamp;
 pub struct Policy {
     /// A device that has not been heard of for this long, and for three of its own longest usual pauses, is silent.
     pub silent_after: Duration,
+    /// A collection that a device has not asked for in this long, while it was heard, is one it no longer syncs: no `Delete` reaches it
+    /// there.
+    pub unsynced_after: Duration,
     /// A copy that is still open after this long is given up, with its residual risk; it re-opens when the device returns.
     pub give_up_after: Duration,
     /// After this many replays the device is told to start the collection anew; `None`: never.
@@ -23,6 +26,7 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             silent_after: SILENT_AFTER,
+            unsynced_after: UNSYNCED_AFTER,
             give_up_after: GIVE_UP_AFTER,
             resync_after_replays: None,
         }
@@ -42,6 +46,8 @@ pub struct Situation {
     pub last_seen: Option<Timestamp>,
     /// The 95th percentile of its pauses.
     pub pause_p95: Option<Duration>,
+    /// When it last asked for the collection, as far as it has been written down; `None`: never.
+    pub last_asked: Option<Timestamp>,
     /// It was woken for the `Delete` already.
     pub was_woken: bool,
 }
@@ -59,6 +65,8 @@ pub enum Step {
     OrderResync,
     /// Say that it is silent.
     MarkSilent,
+    /// Say that it no longer syncs the collection.
+    MarkUnsynced,
     /// Close it with its residual risk.
     GiveUp,
 }
@@ -76,11 +84,20 @@ pub fn next_step(policy: &Policy, now: Timestamp, situation: &Situation) -> Step
     let resync = policy.resync_after_replays.is_some_and(|most| situation.replays >= most);
     match situation.state {
         State::Queued | State::Sent if is_silent => Step::MarkSilent,
+        State::Queued | State::Sent if is_unasked(policy, last_seen, situation) => {
+            Step::MarkUnsynced
+        }
         State::Sent if resync => Step::OrderResync,
         State::Queued if !situation.was_woken => Step::Wake,
         State::Sent => Step::Nudge,
         _ => Step::Rest,
     }
+}
+
+/// Whether the device was heard long after it asked for the collection last, and has not asked since there was something to fetch.
+fn is_unasked(policy: &Policy, last_seen: Timestamp, situation: &Situation) -> bool {
+    let asked = situation.last_asked.map_or(situation.since, |asked| asked.max(situation.since));
+    last_seen.since(asked) > policy.unsynced_after
 }
 
 /// How long a device may be quiet before we say so: what policy says, or three times what is usual for it, whichever is longer.
@@ -108,6 +125,8 @@ pub fn may_nudge(earlier: &[Timestamp], now: Timestamp) -> bool {
 const PAUSES: u32 = 3;
 /// A phone that is switched on speaks at least this often.
 const SILENT_AFTER: Duration = Duration::from_hours(24);
+/// A phone that syncs a folder asks for it within three days, or is woken for it and asks at once.
+const UNSYNCED_AFTER: Duration = Duration::from_hours(24 * 3);
 /// After three months a lost phone is a lost phone.
 const GIVE_UP_AFTER: Duration = Duration::from_hours(24 * 90);
 /// The first shrinking of the window after replays.
@@ -130,8 +149,27 @@ mod tests {
             replays: 0,
             last_seen: Some(Timestamp::ZERO),
             pause_p95: None,
+            last_asked: None,
             was_woken: false,
         }
+    }
+
+    #[test]
+    fn a_folder_is_no_longer_synced_when_the_device_is_heard_and_does_not_ask_for_it() {
+        let policy = Policy::default();
+        let at = |hours: u32| Some(Timestamp::ZERO.after(HOUR * hours));
+        let now = Timestamp::ZERO.after(HOUR * 100);
+        let heard = Situation { last_seen: at(99), was_woken: true, ..situation(State::Queued) };
+        assert_eq!(next_step(&policy, now, &heard), Step::MarkUnsynced, "it never asked for it");
+        for (asked, step) in [(20, Step::MarkUnsynced), (30, Step::Rest)] {
+            let situation = Situation { last_asked: at(asked), ..heard };
+            assert_eq!(next_step(&policy, now, &situation), step, "asked after {asked} hours");
+        }
+        // What is to be fetched is new: that it was not asked for before says nothing.
+        let fresh = Situation { since: Timestamp::ZERO.after(HOUR * 98), ..heard };
+        assert_eq!(next_step(&policy, now, &fresh), Step::Rest);
+        let quiet = Situation { last_seen: at(71), ..heard };
+        assert_eq!(next_step(&policy, now, &quiet), Step::MarkSilent, "not heard is not unasked");
     }
 
     #[test]

@@ -7,14 +7,14 @@
 pub(super) mod tables;
 
 use super::reason::ReasonCode;
-pub use super::state::{Evidence, Refused, State, next};
+pub use super::state::{Evidence, Reach, Refused, State, next};
 use tables::CopyRow;
 
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
-use crate::database::{Error, Tx};
-use crate::ids::{DeviceId, FolderId, ItemNumber};
-use crate::ledger::Exposure;
+use crate::database::{self, Error, GAP_OF_DEVICE, Tx};
+use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
+use crate::ledger::{self, Exposure};
 
 /// What must be deleted now from the device in this folder: owed and not sent, or sent in an answer that was not proven. Lowest first.
 pub fn due(
@@ -129,6 +129,16 @@ pub fn regressed(
     Ok(())
 }
 
+/// A key of the folders older than the proven list was presented: the folders that left the device with it may be back.
+pub fn folders_regressed(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<(), Error> {
+    for copy in tables::copies_on(tx, device)? {
+        if copy.state == State::Acknowledged && copy.reason == Some(ReasonCode::Hierarchy) {
+            advance(tx, now, copy, Evidence::StateRestored, restored)?;
+        }
+    }
+    Ok(())
+}
+
 /// The device spoke of an item that it had acknowledged to have removed. Answers whether one was open again.
 pub fn reappeared(
     tx: &Tx<'_>,
@@ -159,6 +169,25 @@ pub fn exposed(
         tables::update_copy(tx, &copy)?;
         tx.on_commit(super::changed);
     }
+    Ok(())
+}
+
+/// The device came with a key that these books never issued to it: it existed before them, with another server or in days that a
+/// restored backup does not know, and what it was given then nobody can say. Nothing of it reads *prevented* from this commit on;
+/// the worker writes that down copy by copy.
+pub fn existed_before(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<(), Error> {
+    let Some(mut row) = ledger::device::load(tx, device)?.filter(|row| !row.gap) else {
+        return Ok(());
+    };
+    row.gap = true;
+    ledger::device::store(tx, &row)?;
+    database::set_meta(tx, GAP_OF_DEVICE, "1")?;
+    let event = Event::new("device.gap").id("device", device).text("why", "foreign_key");
+    audit::note(tx, now, &event)?;
+    tx.on_commit(move || {
+        tracing::warn!(%device, "a device came with a key that was never issued to it: it existed before the ledger");
+        super::work();
+    });
     Ok(())
 }
 
@@ -293,17 +322,35 @@ pub fn folder_gone(
     Ok(())
 }
 
-/// The device stopped to sync the collection.
-pub fn unsynced(
+/// The device asks for the collection again after a while.
+pub fn asked_again(
     tx: &Tx<'_>,
     device: DeviceId,
     folder: FolderId,
     now: Timestamp,
 ) -> Result<(), Error> {
     for copy in tables::owed_in_folder(tx, device, folder)? {
-        advance(tx, now, copy, Evidence::CollectionDropped, |_| {})?;
+        if copy.state == State::Unsynced {
+            let evidence = Evidence::Returned { was_sent: copy.first_seq.is_some() };
+            advance(tx, now, copy, evidence, |_| {})?;
+        }
     }
     Ok(())
+}
+
+/// The order is cancelled: so is every copy of this pair, with what was sent and acknowledged still on its row. Answers how many.
+pub(super) fn cancelled(
+    tx: &Tx<'_>,
+    order: OrderId,
+    identity: IdentityId,
+    mailbox: MailboxId,
+    now: Timestamp,
+) -> Result<usize, Error> {
+    let mut count = 0;
+    for copy in tables::copies_of_pair(tx, order, identity, mailbox)? {
+        count += usize::from(advance(tx, now, copy, Evidence::OrderCancelled, |_| {})?);
+    }
+    Ok(count)
 }
 
 /// The device was told to start the collection anew (Status 3), by policy.
@@ -345,20 +392,39 @@ pub fn about_device(
     let mut moved = 0;
     for copy in tables::copies_on(tx, device)? {
         let evidence = match evidence {
-            // No Delete and no block reaches a search copy.
-            Evidence::AccessBlocked if copy.is_search => continue,
-            Evidence::WipeCalledOff if copy.is_search => Evidence::BeyondDelete,
             Evidence::Returned { .. } => Evidence::Returned { was_sent: copy.first_seq.is_some() },
             other => other,
         };
-        let would_move = next(copy.state, evidence).is_ok_and(|to| to != copy.state);
+        let would_move = next(copy.reach(), copy.state, evidence).is_ok_and(|to| to != copy.state);
+        // The directive goes out, or nobody waits for it any more: nothing stands before it.
+        let past = |reason: &ReasonCode| *reason != ReasonCode::BlockedBeforeWipe;
         if would_move
-            && advance(tx, now, copy, evidence, |copy| copy.reason = reason.or(copy.reason))?
+            && advance(tx, now, copy, evidence, |copy| {
+                copy.reason = reason.or(copy.reason.filter(past));
+            })?
         {
             moved += 1;
         }
     }
     Ok(moved)
+}
+
+/// Two people asked for a wipe, and somebody shuts the device out before it has fetched the directive: what waits for the wipe says
+/// so until the directive goes out after all. Answers how many copies do.
+pub fn shut_out_before_wipe(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<usize, Error> {
+    let mut count = 0;
+    for mut copy in tables::copies_on(tx, device)? {
+        let waits =
+            [State::WipeRequested, State::WipeSignalled, State::WipeSent, State::WipeRefused];
+        if waits.contains(&copy.state) {
+            copy.reason = Some(ReasonCode::BlockedBeforeWipe);
+            copy.updated_at = now;
+            tables::update_copy(tx, &copy)?;
+            count += 1;
+        }
+    }
+    tx.on_commit(super::changed);
+    Ok(count)
 }
 
 /// Moves one copy if the table allows it, writes the row, and notes a change of state in the audit.
@@ -369,11 +435,15 @@ pub(super) fn advance(
     evidence: Evidence,
     change: impl FnOnce(&mut CopyRow),
 ) -> Result<bool, Error> {
-    let Ok(to) = next(copy.state, evidence) else { return Ok(false) };
+    let Ok(to) = next(copy.reach(), copy.state, evidence) else { return Ok(false) };
     let from = copy.state;
     copy.state = to;
     copy.updated_at = now;
     change(&mut copy);
+    if to == State::NotRetractable && copy.reach() == Reach::Beyond {
+        let is_search = copy.is_search;
+        copy.reason = Some(if is_search { ReasonCode::SearchCopy } else { ReasonCode::LedgerGap });
+    }
     tables::update_copy(tx, &copy)?;
     if from != to {
         note(tx, now, &copy, from)?;
@@ -408,7 +478,7 @@ pub(super) fn note(tx: &Tx<'_>, now: Timestamp, copy: &CopyRow, from: State) -> 
 /// A device that speaks again takes the work up where it was; the row is written by whatever evidence it brought.
 fn take_up(tx: &Tx<'_>, now: Timestamp, copy: &mut CopyRow) -> Result<(), Error> {
     let evidence = Evidence::Returned { was_sent: copy.first_seq.is_some() };
-    let Ok(state) = next(copy.state, evidence) else { return Ok(()) };
+    let Ok(state) = next(copy.reach(), copy.state, evidence) else { return Ok(()) };
     let from = std::mem::replace(&mut copy.state, state);
     if copy.reason == Some(ReasonCode::ClientSilent) {
         copy.reason = None;

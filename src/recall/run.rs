@@ -4,20 +4,22 @@
 //! The work list is the `step` of each pair, so whatever a crash interrupts is taken up at the next start; every batch is one short job of
 //! recall's own queue. A pair that fails is put off and does not hold up the others.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use super::enforce::{Situation, Step, next_step};
 use super::reason::ReasonCode;
 use super::retraction::tables as copies;
 use super::retraction::tables::CopyRow;
-use super::retraction::{self, Evidence, State, next};
+use super::retraction::{self, Evidence, Reach, State, next};
 use super::tables::{self, PairRow, Work};
 use super::{Barred, Recall, RecallError, Rooms, vault};
 use crate::clock::Timestamp;
-use crate::database::{self, Error, GAP_PENDING, Tx};
+use crate::database::{self, Error, GAP_OF_DEVICE, GAP_PENDING, Tx};
 use crate::failpoint;
 use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber};
-use crate::ledger::{self, Device, Exposure, Held, Place};
+use crate::ledger::{self, Collection, Device, Exposure, Held, Place};
 use crate::mailbox::embedded::in_tx;
 use crate::push::Ring;
 
@@ -33,16 +35,17 @@ impl Recall {
         Ok(())
     }
 
-    /// Where the books were rolled back, takes back what was claimed on their word, so many copies a job. The mark of the rollback goes
-    /// with the last of them, so a crash lets it begin again.
+    /// Where the books were rolled back, or one device turned out to be older than they are, takes back what was claimed on their
+    /// word, so many copies a job. The mark goes with the last of them, so a crash lets it begin again.
     async fn close_gap(&self) -> Result<(), RecallError> {
         let mut after = DeviceId(0);
-        while self.db.read(|tx| database::meta(tx, GAP_PENDING)).await?.is_some() {
+        while self.db.read(has_gap_to_close).await? {
             let clock = self.clock.clone();
             let job = move |tx: &Tx<'_>| {
                 let devices = ledger::device::page(tx, after, DEVICES_PER_JOB)?;
                 let (Some(last), now) = (devices.last(), clock.now()) else {
                     database::clear_meta(tx, GAP_PENDING)?;
+                    database::clear_meta(tx, GAP_OF_DEVICE)?;
                     return Ok::<_, RecallError>(after);
                 };
                 let mut left = COPIES_PER_JOB;
@@ -164,6 +167,11 @@ impl Recall {
     }
 }
 
+fn has_gap_to_close(tx: &Tx<'_>) -> Result<bool, Error> {
+    let is_marked = |mark| database::meta(tx, mark).map(|mark| mark.is_some());
+    Ok(is_marked(GAP_PENDING)? || is_marked(GAP_OF_DEVICE)?)
+}
+
 /// Turns a pair into the copies its devices hold, or into `Prevented` where they hold none.
 fn expand(
     tx: &Tx<'_>,
@@ -266,9 +274,10 @@ fn row(
     reason: Option<ReasonCode>,
     now: Timestamp,
 ) -> CopyRow {
+    let reach = if folder == FolderId(0) { Reach::Beyond } else { Reach::Placed };
     let state = evidence
         .iter()
-        .try_fold(State::Fenced, |state, evidence| next(state, *evidence))
+        .try_fold(State::Fenced, |state, evidence| next(reach, state, *evidence))
         .unwrap_or(State::Fenced);
     CopyRow {
         device,
@@ -318,7 +327,16 @@ fn sweep_device(
     now: Timestamp,
 ) -> Result<(), Error> {
     let facts = ledger::device::load(tx, device)?.filter(|device| !device.removed);
+    let mut asked = HashMap::new();
     for copy in copies::owed_on(tx, device)? {
+        let last_asked = match asked.entry(copy.folder) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => {
+                let place = Place { device, folder: copy.folder };
+                let collection = Collection::load(tx, place)?;
+                *unknown.insert(collection.map(|collection| collection.last_asked))
+            }
+        };
         let since = tables::order(tx, copy.order)?.map_or(copy.updated_at, |order| order.fenced_at);
         let situation = Situation {
             state: copy.state,
@@ -326,6 +344,7 @@ fn sweep_device(
             replays: copy.replays,
             last_seen: facts.as_ref().map(|facts| facts.last_seen),
             pause_p95: facts.as_ref().map(|facts| Duration::from_millis(facts.gap_p95_ms)),
+            last_asked,
             was_woken: copy.woken_at.is_some(),
         };
         match next_step(policy, now, &situation) {
@@ -333,6 +352,10 @@ fn sweep_device(
                 copy.reason = copy.reason.or(Some(ReasonCode::ClientSilent));
             })
             .map(drop)?,
+            Step::MarkUnsynced => {
+                retraction::advance(tx, now, copy, Evidence::CollectionDropped, |_| {})
+                    .map(drop)?;
+            }
             Step::GiveUp => {
                 retraction::advance(tx, now, copy, Evidence::GivenUp, |_| {}).map(drop)?;
             }

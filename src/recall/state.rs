@@ -130,6 +130,16 @@ pub enum Evidence {
     OrderCancelled,
 }
 
+/// Whether a `Delete` can name a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// A synced item in its folder.
+    Placed,
+    /// A copy from a search, or one of which the books cannot say where it is, or whether it is: no `Delete` names it, so none is ever
+    /// owed for it, sent or acknowledged, and a block holds nothing back from it.
+    Beyond,
+}
+
 /// Why evidence does not move a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -150,17 +160,38 @@ pub enum Refused {
     /// One person alone does not wipe a device.
     #[error("a second person has to agree")]
     SecondPersonMissing,
+    /// What a `Delete` shows, or a block holds back, is nothing to a copy that no `Delete` names.
+    #[error("no Delete names this copy")]
+    BeyondDelete,
 }
 
 /// Moves one copy, or says why not.
-pub fn next(state: State, evidence: Evidence) -> Result<State, Refused> {
+pub fn next(reach: Reach, state: State, evidence: Evidence) -> Result<State, Refused> {
     guard(evidence)?;
     let kind = Kind::of(evidence);
-    TABLE
+    let to = TABLE
         .iter()
         .find(|line| line.evidence == kind && line.from.contains(&state))
         .map(|line| line.to)
-        .ok_or(Refused::NoSuchLine { state, evidence })
+        .ok_or(Refused::NoSuchLine { state, evidence })?;
+    match reach {
+        Reach::Placed => Ok(to),
+        Reach::Beyond => beyond(to, kind).ok_or(Refused::BeyondDelete),
+    }
+}
+
+/// Where the table's move takes a copy that no `Delete` names. What a wipe, or our giving up, had made of it falls back to what it
+/// was; wherever else only a `Delete` leads, it does not go.
+fn beyond(to: State, kind: Kind) -> Option<State> {
+    let falls_back = matches!(
+        kind,
+        Kind::ReturnedUnsent | Kind::ReturnedSent | Kind::WipeCalledOff | Kind::StateRestored
+    );
+    match to {
+        to if !OF_A_DELETE.contains(&to) => Some(to),
+        _ if falls_back => Some(State::NotRetractable),
+        _ => None,
+    }
 }
 
 impl State {
@@ -360,7 +391,7 @@ const TABLE: &[Line] = {
         line(&[WipeRequested], Kind::WipeSignal, WipeSignalled),
         line(&[WipeSignalled, WipeRefused], Kind::WipeDirective, WipeSent),
         line(&[WipeSent], Kind::WipePromised, WipeAcked),
-        line(&[WipeSent, WipeAcked], Kind::WipeFailed, WipeRefused),
+        line(&[WipeSent, WipeAcked, WipeCorroborated], Kind::WipeFailed, WipeRefused),
         line(&[WipeAcked], Kind::WipeBorneOut, WipeCorroborated),
         line(&[WipeRequested, WipeSignalled, WipeRefused], Kind::WipeCalledOff, Queued),
         line(UNRESOLVED, Kind::AccessBlocked, Blocked),
@@ -446,6 +477,12 @@ const CANCELLABLE: &[State] = {
     ]
 };
 
+/// States that mean something only of a copy a `Delete` can name.
+const OF_A_DELETE: [State; 8] = {
+    use State::*;
+    [Queued, Sent, Acknowledged, Unsynced, Silent, ResyncOrdered, Resynced, Blocked]
+};
+
 /// States in which a `Delete` is owed; `tables.rs` and the partial index of migration 4 spell out the same numbers.
 pub(super) const OWED: [State; 8] = {
     use State::*;
@@ -525,7 +562,7 @@ mod tests {
             (WipeRequested, E::WipeSignal) => Some(WipeSignalled),
             (WipeSignalled | WipeRefused, E::WipeDirective) => Some(WipeSent),
             (WipeSent, E::WipePromised) => Some(WipeAcked),
-            (WipeSent | WipeAcked, E::WipeFailed) => Some(WipeRefused),
+            (WipeSent | WipeAcked | WipeCorroborated, E::WipeFailed) => Some(WipeRefused),
             (WipeAcked, E::WipeBorneOut) => Some(WipeCorroborated),
             (WipeRequested | WipeSignalled | WipeRefused, E::WipeCalledOff) => Some(Queued),
             _ => Option::None,
@@ -576,7 +613,7 @@ mod tests {
 
         #[test]
         fn the_table_says_what_the_promise_says(state in any_state(), evidence in any_evidence()) {
-            prop_assert_eq!(next(state, evidence).ok(), plain(state, evidence));
+            prop_assert_eq!(next(Reach::Placed, state, evidence).ok(), plain(state, evidence));
         }
 
         /// Whatever happens in whatever order, acknowledged is earned and prevented excludes exposure.
@@ -584,7 +621,7 @@ mod tests {
         fn acknowledged_is_earned(story in proptest::collection::vec(any_evidence(), 1..60)) {
             let (mut state, mut was_held) = (State::None, false);
             for evidence in story {
-                let Ok(to) = next(state, evidence) else { continue };
+                let Ok(to) = next(Reach::Placed, state, evidence) else { continue };
                 was_held |= evidence == Evidence::MayBeHeld;
                 if matches!(evidence, Evidence::KeyPresented { .. }) {
                     prop_assert_eq!(state, State::Sent);
@@ -593,11 +630,56 @@ mod tests {
                 state = to;
             }
         }
+
+        /// A copy without a place, and one from a search: whatever is said of it, nothing is owed for it, sent to it or acknowledged.
+        #[test]
+        fn a_copy_that_no_delete_names_is_never_owed_nor_acknowledged(
+            start in any_state(),
+            story in proptest::collection::vec(any_evidence(), 1..60),
+        ) {
+            use State::*;
+            let of_a_delete =
+                [Queued, Sent, Acknowledged, Resynced, ResyncOrdered, Unsynced, Silent, Blocked];
+            let mut state = if of_a_delete.contains(&start) { NotRetractable } else { start };
+            for evidence in story {
+                let before = state;
+                state = next(Reach::Beyond, state, evidence).unwrap_or(state);
+                prop_assert!(!of_a_delete.contains(&state), "{before:?} by {evidence:?}");
+            }
+        }
+
+        /// A block, a wipe that came to nothing and our giving up leave such a copy what it was.
+        #[test]
+        fn a_copy_that_no_delete_names_comes_back_to_what_it_was(
+            was_prevented in any::<bool>(),
+            story in proptest::collection::vec(any_evidence(), 1..60),
+        ) {
+            use Evidence as E;
+            let was = if was_prevented { State::Prevented } else { State::NotRetractable };
+            let mut state = was;
+            for evidence in story {
+                let is_about_it = matches!(
+                    evidence,
+                    E::BeyondDelete | E::OrderCancelled | E::WipePromised | E::WipeBorneOut
+                );
+                if !is_about_it {
+                    state = next(Reach::Beyond, state, evidence).unwrap_or(state);
+                }
+            }
+            for evidence in [E::WipeCalledOff, E::WipeSignal, E::WipeCalledOff, E::WipeDirective] {
+                state = next(Reach::Beyond, state, evidence).unwrap_or(state);
+            }
+            for evidence in [E::WipeFailed, E::Returned { was_sent: true }] {
+                state = next(Reach::Beyond, state, evidence).unwrap_or(state);
+            }
+            prop_assert_eq!(state, was);
+        }
     }
 
     #[test]
     fn a_gap_is_never_called_never_exposed() {
-        assert_eq!(next(State::Fenced, Evidence::NeverSent { gap: true }), Err(Refused::Gap));
+        let evidence = Evidence::NeverSent { gap: true };
+        assert_eq!(next(Reach::Placed, State::Fenced, evidence), Err(Refused::Gap));
     }
 
     #[test]

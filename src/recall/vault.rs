@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::tables::{self, PairRow, Work};
-use super::{RecallError, Rooms};
+use super::{RecallError, Rooms, retraction};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
@@ -43,6 +43,7 @@ pub(super) fn put_back(
     now: Timestamp,
 ) -> Result<usize, RecallError> {
     tables::set_step(tx, pair, Work::Restored)?;
+    retraction::cancelled(tx, pair.order, pair.identity, pair.mailbox, now)?;
     tx.on_commit(super::changed);
     if tables::fenced(tx, pair.identity, pair.mailbox)?.is_some() {
         return Ok(0);

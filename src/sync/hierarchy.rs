@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::turn::rolled_back;
 use super::{Engine, SyncError};
+use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::{self, Tx};
 use crate::ids::{CollectionNumber, DeviceId, FolderId};
-use crate::ledger::hierarchy::{Hierarchy, Told};
+use crate::ledger::hierarchy::{HIERARCHY, Hierarchy, Told};
 use crate::ledger::{self, Books, Claim, Device, Place, SyncKey, Verdict};
 use crate::mailbox::{Folder, FolderKind, MailboxError};
 use crate::recall::retraction;
@@ -133,7 +134,13 @@ impl Engine {
             Ok::<_, database::Error>((verdict, hierarchy.folders))
         };
         let (verdict, known) = self.database.read(job).await?;
-        if !goes_on(verdict) || verdict == Verdict::First {
+        if !goes_on(verdict) {
+            let (books, who, now) = (self.books.clone(), device.clone(), self.clock.now());
+            let job = move |tx: &Tx<'_>| refused(tx, &books, &who, claim, verdict, now);
+            self.database.write(job).await?;
+            return Ok(FolderDone::InvalidKey);
+        }
+        if verdict == Verdict::First {
             return Ok(FolderDone::InvalidKey);
         }
         let is_replay = verdict == Verdict::Replay;
@@ -207,6 +214,7 @@ impl Engine {
                 let mut hierarchy = Hierarchy::load(tx, who.id)?;
                 let verdict = hierarchy.claim(&books, &who, claim);
                 if !goes_on(verdict) {
+                    refused(tx, &books, &who, claim, verdict, now)?;
                     return Ok(Some(FolderDone::InvalidKey));
                 }
                 settle(tx, &who, &hierarchy, verdict, now)?;
@@ -287,9 +295,7 @@ fn tell(
     let mut hierarchy = Hierarchy::load(tx, device.id)?;
     let verdict = hierarchy.claim(books, device, claim);
     if !goes_on(verdict) {
-        if verdict == Verdict::Ahead {
-            rolled_back(tx, books, now)?;
-        }
+        refused(tx, books, device, claim, verdict, now)?;
         return Ok(Some(FoldersTold::InvalidKey));
     }
     settle(tx, device, &hierarchy, verdict, now)?;
@@ -304,6 +310,35 @@ fn tell(
         _ => hierarchy.offer(books, device, current.to_vec())?,
     };
     Ok(hierarchy.store(tx)?.then_some(FoldersTold::Changes(key, changes)))
+}
+
+/// What a key that nothing goes on from says all the same: an older list is back and with it, perhaps, the folders that had left; the
+/// books were rolled back; or the device is older than they are.
+fn refused(
+    tx: &Tx<'_>,
+    books: &Books,
+    device: &Device,
+    claim: Claim,
+    verdict: Verdict,
+    now: Timestamp,
+) -> Result<(), database::Error> {
+    let event = match verdict {
+        Verdict::Ahead => "ledger_rolled_back",
+        Verdict::Regressed => "state_restored",
+        _ if books.is_foreign(device, HIERARCHY, claim) => {
+            return retraction::existed_before(tx, device.id, now);
+        }
+        _ => return Ok(()),
+    };
+    audit::note(tx, now, &Event::new(event).id("device", device.id).id("folder", HIERARCHY))?;
+    if verdict == Verdict::Ahead {
+        rolled_back(tx, books, now)?;
+    }
+    let device = device.id;
+    tx.on_commit(
+        move || tracing::warn!(%device, event, "a device came with an old list of folders"),
+    );
+    retraction::folders_regressed(tx, device, now)
 }
 
 /// Where the claim proves a list: folders that the device synced and that are not in it have left the device.

@@ -254,7 +254,7 @@ impl Engine {
         let (standing, due, asked, again, stored) = self.database.read(job).await?;
         match standing.verdict {
             Verdict::Regressed | Verdict::Ahead | Verdict::Forged => {
-                self.refused(device, folder, standing.verdict, now).await?;
+                self.refused(device, folder, claim, standing.verdict, now).await?;
                 Ok(Opened::InvalidKey(standing.verdict))
             }
             _ if asked.resync => Ok(Opened::Resync),
@@ -386,11 +386,13 @@ impl Engine {
         &self,
         device: &Arc<Device>,
         folder: &Folder,
+        claim: Claim,
         verdict: Verdict,
         now: Timestamp,
     ) -> Result<(), SyncError> {
         if verdict == Verdict::Forged {
-            return Ok(());
+            let is_foreign = self.books.is_foreign(device, folder.id.0, claim);
+            return if is_foreign { self.came_from_elsewhere(device).await } else { Ok(()) };
         }
         let (device, folder, books) = (device.id, folder.id, self.books.clone());
         let job = move |tx: &Tx<'_>| {
@@ -404,6 +406,15 @@ impl Engine {
             }
             retraction::regressed(tx, device, folder, now)
         };
+        self.database.write(job).await.map_err(SyncError::State)
+    }
+}
+
+impl Engine {
+    /// The device speaks of a key or a folder that these books never gave it: it existed before them.
+    pub async fn came_from_elsewhere(&self, device: &Device) -> Result<(), SyncError> {
+        let (device, now) = (device.id, self.clock.now());
+        let job = move |tx: &Tx<'_>| retraction::existed_before(tx, device, now);
         self.database.write(job).await.map_err(SyncError::State)
     }
 }
@@ -430,7 +441,12 @@ impl Turn {
         let collection = self.collection();
         collection.filter != self.stored.filter
             || collection.options != self.stored.options
-            || self.now.since(self.stored.last_asked) > ASKED_NOTED_EVERY
+            || self.asks_after_long()
+    }
+
+    /// Whether the note of when the device last asked for the collection is older than it may be.
+    fn asks_after_long(&self) -> bool {
+        self.now.since(self.stored.last_asked) > ASKED_NOTED_EVERY
     }
 }
 
@@ -444,6 +460,8 @@ struct Work {
     proof: Option<Proof>,
     offer: Option<Offer>,
     again: Again,
+    /// The device did not ask for long: what was said of that is taken back.
+    asks_again: bool,
 }
 
 impl Work {
@@ -464,6 +482,7 @@ impl Work {
             proof: turn.standing.proof.clone(),
             offer,
             again: turn.again.clone(),
+            asks_again: turn.begins() || turn.asks_after_long(),
         }
     }
 
@@ -489,6 +508,9 @@ impl Work {
             collection.begin_again(tx, self.head)?;
             (collection.filter, collection.options) = (filter, options);
             retraction::key_zero(tx, place.device, place.folder, now)?;
+        }
+        if self.asks_again {
+            retraction::asked_again(tx, place.device, place.folder, now)?;
         }
         if let Some(proof) = &self.proof {
             prove(tx, place, proof, now)?;

@@ -24,6 +24,7 @@ mod one_who_takes_all;
 mod post;
 mod put_back;
 mod sent_on;
+mod silent_and_elsewhere;
 mod state_from_a_backup;
 mod taken_back;
 mod the_log;

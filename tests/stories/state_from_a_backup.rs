@@ -94,3 +94,30 @@ async fn restored_backup_of_the_gateway() {
     let coverage = town.until(order, |coverage| coverage.covered == 1).await;
     assert_eq!(coverage.devices[0].state, State::Resynced);
 }
+
+/// Phones that were paired after the backup are strangers to the gateway that was restored from it; what they hold it cannot know.
+#[tokio::test]
+async fn phones_paired_after_the_backup_of_the_gateway() {
+    let town = Town::open().await;
+    town.mail_to(&["ann", "ben"], "secret").await;
+    let (backup, data) = (town.dir.path().join("backup"), town.dir.path().join("restored"));
+    let house = &town.server.house;
+    database::backup(&house.database, &house.bodies, &backup, town.clock.now()).unwrap();
+    let anns = town.phone("ann", Profile::android()).await;
+    let mut bens = town.phone("ben", Profile::ios()).await;
+    bens.driver.hang_up();
+    drop(anns);
+    assert!(bens.holds("secret"));
+    database::restore(&backup, &data, town.clock.now()).unwrap();
+    let town = town.reopened_on(&data).await;
+    // Ben's is the first to come back, and is taken for the first device there ever was.
+    let mut bens = town.same_phone(bens);
+    bens.driver.provision().await.unwrap();
+    let told = bens.sync().await.expect("an answer");
+    assert_eq!(told.status, Status(3));
+    let order = town.recall("secret").await;
+    let coverage = town.until(order, |c| c.devices.len() == 1 && c.sealed == 2).await;
+    let pair = &coverage.devices[0];
+    assert_eq!((pair.state, pair.reason), (State::Queued, Some(ReasonCode::LedgerGap)));
+    assert_eq!(pair.exposure, "gap");
+}

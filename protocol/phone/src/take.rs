@@ -214,7 +214,8 @@ impl Phone {
             self.take_hierarchy_key(response.sync_key.as_ref());
             return;
         };
-        if self.cache.hierarchy_key.is_none() {
+        let begins = self.cache.hierarchy_key.is_none();
+        if begins {
             self.cache.folders.clear();
         }
         for id in &changes.deletes {
@@ -223,6 +224,11 @@ impl Phone {
         }
         for folder in changes.adds.iter().chain(&changes.updates) {
             self.cache.folders.insert(folder.server_id.to_string(), folder.clone());
+        }
+        if begins {
+            // The list is the whole list: a folder that is not in it is not there.
+            let folders = &self.cache.folders;
+            self.cache.collections.retain(|id, _| folders.contains_key(id));
         }
         self.take_hierarchy_key(response.sync_key.as_ref());
     }

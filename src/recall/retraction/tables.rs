@@ -6,7 +6,7 @@ use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, MailboxId, OrderId}
 use crate::ledger::Exposure;
 use crate::params;
 use crate::recall::reason::ReasonCode;
-use crate::recall::state::State;
+use crate::recall::state::{Reach, State};
 
 /// One row of `retractions`: the process of one copy on one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,13 @@ pub(in crate::recall) struct CopyRow {
     pub(in crate::recall) replays: u32,
     pub(in crate::recall) reason: Option<ReasonCode>,
     pub(in crate::recall) updated_at: Timestamp,
+}
+
+impl CopyRow {
+    /// Whether a `Delete` can name it.
+    pub(in crate::recall) fn reach(&self) -> Reach {
+        if self.is_search || self.folder == FolderId(0) { Reach::Beyond } else { Reach::Placed }
+    }
 }
 
 /// Writes a copy unless it is there.
@@ -137,7 +144,7 @@ pub(in crate::recall) fn copies_on(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<
     tx.all(COPIES_ON, params![device, COPIES_MAX], read_copy)
 }
 
-/// The copies on a device for which a `Delete` is owed.
+/// The copies on a device for which a `Delete` is owed: what no `Delete` names is not among them.
 pub(in crate::recall) fn owed_on(tx: &Tx<'_>, device: DeviceId) -> Result<Vec<CopyRow>, Error> {
     tx.all(OWED_ON, params![device, COPIES_MAX], read_copy)
 }
@@ -150,13 +157,19 @@ pub(in crate::recall) fn copies_of_order(
     tx.all(COPIES_OF_ORDER, params![order, COPIES_MAX], read_copy)
 }
 
-/// Cancels every copy under an order; what was sent and acknowledged stays on the row.
-pub(in crate::recall) fn cancel_copies(
+/// The copies of one pair of an order.
+pub(in crate::recall) fn copies_of_pair(
     tx: &Tx<'_>,
     order: OrderId,
-    now: Timestamp,
-) -> Result<usize, Error> {
-    tx.execute(CANCEL_COPIES, params![order, now])
+    identity: IdentityId,
+    mailbox: MailboxId,
+) -> Result<Vec<CopyRow>, Error> {
+    tx.all(COPIES_OF_PAIR, params![order, mailbox, identity, COPIES_MAX], read_copy)
+}
+
+/// How many copies there are under an order.
+pub(in crate::recall) fn count_of_order(tx: &Tx<'_>, order: OrderId) -> Result<u64, Error> {
+    Ok(tx.one(COUNT_OF_ORDER, params![order], |row| row.get(0))?.unwrap_or(0))
 }
 
 /// Item numbers that are owed a `Delete`, lowest first.
@@ -247,15 +260,17 @@ const REPLAYS_OWED: &str = "SELECT MAX(replays) FROM retractions WHERE device_id
     AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1";
 const RESYNC_ORDERED: &str = "SELECT 1 FROM retractions WHERE device_id = ?1 AND folder_id = ?2 AND state = 9 AND kind = 1 LIMIT 1";
 const COPIES_ON: &str = select_copy!("WHERE device_id = ?1 LIMIT ?2");
-const OWED_ON: &str =
-    select_copy!("WHERE device_id = ?1 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) LIMIT ?2");
+const OWED_ON: &str = select_copy!(
+    "WHERE device_id = ?1 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND folder_id > 0 AND kind = 1 LIMIT ?2"
+);
 const COPIES_OF_ORDER: &str =
     select_copy!("WHERE order_id = ?1 ORDER BY mailbox_id, device_id LIMIT ?2");
-const CANCEL_COPIES: &str =
-    "UPDATE retractions SET state = 21, updated_at = ?2 WHERE order_id = ?1 AND state <> 21";
+const COPIES_OF_PAIR: &str =
+    select_copy!("WHERE order_id = ?1 AND mailbox_id = ?2 AND identity_id = ?3 LIMIT ?4");
+const COUNT_OF_ORDER: &str = "SELECT COUNT(*) FROM retractions WHERE order_id = ?1";
 const ITEMS_OWED: &str = "SELECT DISTINCT item FROM retractions WHERE device_id = ?1 AND folder_id = ?2 \
     AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1 ORDER BY item LIMIT ?3";
 const FOLDERS_OWED: &str = "SELECT DISTINCT folder_id FROM retractions WHERE device_id = ?1 \
-    AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1 ORDER BY folder_id LIMIT ?2";
+    AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND folder_id > 0 AND kind = 1 ORDER BY folder_id LIMIT ?2";
 const DEVICES_OWED: &str = "SELECT DISTINCT device_id FROM retractions WHERE device_id > ?1 \
-    AND state IN (4, 5, 7, 8, 9, 15, 17, 18) ORDER BY device_id LIMIT ?2";
+    AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND folder_id > 0 AND kind = 1 ORDER BY device_id LIMIT ?2";

@@ -6,7 +6,7 @@ use crate::database::GAP_PENDING;
 use crate::ledger::holding;
 
 /// Ann's mail lies with Bob and Cam; Bob's phone has it, Cam's does not.
-async fn story() -> (House, DeviceId, DeviceId, (FolderId, ItemNumber)) {
+pub(super) async fn story() -> (House, DeviceId, DeviceId, (FolderId, ItemNumber)) {
     let house = House::new().await;
     let raw = mail("m", "oops");
     house.delivers(1, FolderKind::SentItems, &raw).await;
@@ -159,7 +159,10 @@ async fn evidence_of_other_kinds_moves_a_copy_too() {
     }
     let pair = house.recall.coverage(order).await.unwrap().devices[0].clone();
     assert_eq!((pair.replays, pair.reason), (3, Some(ReasonCode::ClientReplays)));
-    house.write(move |tx| retraction::unsynced(tx, bobs, at.0, now));
+    house.write(move |tx| {
+        let dropped = retraction::Evidence::CollectionDropped;
+        retraction::about_device(tx, bobs, dropped, None, now)
+    });
     assert_eq!(house.states(order).await[0].1, State::Unsynced);
     house.write(move |tx| {
         let blocked = retraction::Evidence::AccessBlocked;

@@ -2,6 +2,7 @@
 
 mod cancelled;
 mod carried_out;
+mod claims;
 mod ordered;
 mod reported;
 

@@ -26,6 +26,7 @@ use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::gateway::Desk;
 use crate::eas::hang::watches;
+use crate::eas::session::is_fleeting;
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, FolderId, ItemNumber, ServerId};
 use crate::ledger::{self, Cached, Claim, Collection, Device, Place};
@@ -167,6 +168,9 @@ async fn open(ask: &Ask, parts: &[Part]) -> Result<Opening, Refusal> {
     for part in parts {
         let Some(folder) = folder(ask, part).await? else {
             tracing::info!(device = %ask.device.id, collection = %part.id, "no such collection");
+            if is_from_elsewhere(part) && !is_fleeting(&ask.device) {
+                ask.desk.engine.came_from_elsewhere(&ask.device).await?;
+            }
             opening.unknown += 1;
             continue;
         };
@@ -176,6 +180,16 @@ async fn open(ask: &Ask, parts: &[Part]) -> Result<Opening, Refusal> {
         }
     }
     Ok(opening)
+}
+
+/// Whether the phone has a key for a folder and neither can be ours: a folder of ours has a number, and a key of ours can be read.
+fn is_from_elsewhere(part: &Part) -> bool {
+    let has_number = CollectionNumber::parse(part.id.as_str()).is_some();
+    match part.claim {
+        Some(Claim::Unreadable) => true,
+        Some(Claim::Key(_)) => !has_number,
+        Some(Claim::First) | None => false,
+    }
 }
 
 async fn folder(ask: &Ask, part: &Part) -> Result<Option<Folder>, Refusal> {
