@@ -241,6 +241,8 @@ impl Server {
         tasks.spawn(async move { recall.run(stopped).await });
         let stopped = stopping.clone();
         tasks.spawn(async move { outbox.run(stopped).await });
+        let (policies, stopped) = (house.policies.clone(), stopping.clone());
+        tasks.spawn(async move { policies.run(stopped).await });
         tasks.spawn(tell_hierarchies(house.clone(), stopping.clone()));
         let mut addresses = Addresses::default();
         let endpoint = endpoint(config, &house);
@@ -603,7 +605,10 @@ fn recall_limits(config: &config::Recall) -> recall::Limits {
     };
     let replays = config.resync_after_replays;
     limits.policy.resync_after_replays = (replays > 0).then_some(replays);
-    limits.policy.silent_after = Duration::from_secs(u64::from(config.silent_after_h) * 60 * 60);
+    limits.policy.silent_after = Duration::from_hours(u64::from(config.silent_after_h));
+    // When a device asked is written down every hour.
+    let unsynced_after_h = config.unsynced_after_h.max(1);
+    limits.policy.unsynced_after = Duration::from_hours(u64::from(unsynced_after_h));
     limits
 }
 

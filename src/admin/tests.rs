@@ -211,6 +211,32 @@ async fn devices_are_wiped_only_as_the_rules_allow() {
 }
 
 #[tokio::test]
+async fn a_user_is_disabled_or_given_a_password_after_the_wipe_that_waits_or_on_purpose() {
+    let bench = bench();
+    let id = bench.device().await;
+    let full = json!({ "scope": "full", "device_id": "phone1" });
+    let wipe = format!("/api/v1/devices/{id}/wipe");
+    assert_eq!(bench.shell(Method::POST, &wipe, Some(&full)).await.0, StatusCode::OK);
+    let (disable, password) = ("/api/v1/users/ann/disable", "/api/v1/users/ann/password");
+    let given = json!({ "password": "battery staple" });
+    for (path, body) in [(disable, None), (disable, Some(&json!({}))), (password, Some(&given))] {
+        let (status, problem) = bench.shell(Method::POST, path, body).await;
+        assert_eq!(
+            (status, problem["code"].as_str()),
+            (StatusCode::CONFLICT, Some("blocked_before_wipe")),
+        );
+        assert!(problem["detail"].as_str().unwrap().contains("--now"), "{problem}");
+    }
+    let now = json!({ "now": true });
+    let (status, user) = bench.shell(Method::POST, disable, Some(&now)).await;
+    assert_eq!((status, &user["disabled"]), (StatusCode::OK, &Value::Bool(true)));
+    let given = json!({ "password": "battery staple", "now": true });
+    assert_eq!(bench.shell(Method::POST, password, Some(&given)).await.0, StatusCode::OK);
+    let (status, user) = bench.shell(Method::POST, "/api/v1/users/ann/enable", None).await;
+    assert_eq!((status, &user["disabled"]), (StatusCode::OK, &Value::Bool(false)));
+}
+
+#[tokio::test]
 async fn policies_are_put_and_given_to_users() {
     let bench = bench();
     bench.device().await;

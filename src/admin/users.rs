@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::database::Error;
 use crate::directory::{NewUser, User};
 use crate::ids::UserId;
-use crate::policy::NotDone;
+use crate::policy::{NotDone, ShutOut};
 use crate::secret::Secret;
 
 /// Users of one page when none are asked for, and at most.
@@ -62,6 +62,17 @@ pub(super) struct NewUserBody {
 #[serde(deny_unknown_fields)]
 pub(super) struct PasswordBody {
     password: Option<Secret>,
+    /// Although a wipe waits for a device that could not sign in to fetch it any more.
+    #[serde(default)]
+    now: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DisableBody {
+    /// Although a wipe waits for a device that could not sign in to fetch it any more.
+    #[serde(default)]
+    now: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -149,27 +160,36 @@ pub(super) async fn set_password(
     let (Path(name), Json(body)) = (name?, body?);
     let user = state.directory.find(&name).await?;
     let (password, shown) = password(body.password)?;
-    state.directory.set_password(user.id, password).await?;
-    note(&state, &caller, "user.password_set", user.id).await?;
+    let how = ShutOut::Password(state.directory.hash_password(password).await?);
+    state.policies.shut_out(user.id, how, body.now, &caller.name()).await?;
     Ok(Json(UserView { password: shown, ..view(&state, user).await? }))
 }
 
 /// `POST /api/v1/users/{name}/disable`
 pub(super) async fn disable(
-    from: From<State>,
-    caller: Extension<Caller>,
+    From(state): From<State>,
+    Extension(caller): Extension<Caller>,
     name: Result<Path<String>, PathRejection>,
+    body: Result<Option<Json<DisableBody>>, JsonRejection>,
 ) -> Result<Json<UserView>, Problem> {
-    set_disabled(from, caller, name, true).await
+    let (Path(name), body) = (name?, body?);
+    let DisableBody { now } = body.map(|Json(body)| body).unwrap_or_default();
+    let user = state.directory.find(&name).await?;
+    state.policies.shut_out(user.id, ShutOut::Disabled, now, &caller.name()).await?;
+    Ok(Json(view(&state, User { disabled: true, ..user }).await?))
 }
 
 /// `POST /api/v1/users/{name}/enable`
 pub(super) async fn enable(
-    from: From<State>,
-    caller: Extension<Caller>,
+    From(state): From<State>,
+    Extension(caller): Extension<Caller>,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<UserView>, Problem> {
-    set_disabled(from, caller, name, false).await
+    let Path(name) = name?;
+    let user = state.directory.find(&name).await?;
+    state.directory.set_disabled(user.id, false).await?;
+    note(&state, &caller, "user.enabled", user.id).await?;
+    Ok(Json(view(&state, User { disabled: false, ..user }).await?))
 }
 
 /// `POST /api/v1/users/{name}/policy`
@@ -210,20 +230,6 @@ pub(super) async fn remove_alias(
     state.directory.remove_alias(user.id, &address).await?;
     note(&state, &caller, "user.alias_removed", user.id).await?;
     Ok(Json(view(&state, user).await?))
-}
-
-async fn set_disabled(
-    From(state): From<State>,
-    Extension(caller): Extension<Caller>,
-    name: Result<Path<String>, PathRejection>,
-    disabled: bool,
-) -> Result<Json<UserView>, Problem> {
-    let Path(name) = name?;
-    let user = state.directory.find(&name).await?;
-    state.directory.set_disabled(user.id, disabled).await?;
-    let kind = if disabled { "user.disabled" } else { "user.enabled" };
-    note(&state, &caller, kind, user.id).await?;
-    Ok(Json(view(&state, User { disabled, ..user }).await?))
 }
 
 async fn view(state: &State, user: User) -> Result<UserView, Problem> {

@@ -23,13 +23,13 @@ pub(super) enum Command {
     /// Has a device forget and fetch everything again.
     #[command(after_help = "Example: retract device resync 7")]
     Resync(Device),
-    /// Answers a device no more. A wipe that waits goes out first.
+    /// Answers a device no more. Refused while a wipe waits for it: a blocked phone never fetches the order.
     #[command(after_help = "Example: retract device block 7")]
     Block(Device),
     /// Answers a device again, or at last.
     #[command(after_help = "Example: retract device allow 7")]
     Allow(Device),
-    /// Answers a device only once somebody has allowed it.
+    /// Answers a device only once somebody has allowed it. Refused while a wipe waits for it, as blocking is.
     #[command(after_help = "Example: retract device quarantine 7")]
     Quarantine(Device),
     /// Calls a wipe off that has not left, or closes one that was answered.

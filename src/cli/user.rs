@@ -19,12 +19,12 @@ pub(super) enum Command {
     /// Lists users.
     #[command(after_help = "Example: retract user list --json")]
     List,
-    /// Gives a user a new password; the old one is worthless at once.
+    /// Gives a user a new password; the old one is worthless at once. Refused while a wipe waits for one of their phones.
     #[command(after_help = "Example: retract user passwd ann --password-file -")]
     Passwd(PasswdArgs),
-    /// Shuts a user out; their mail stays.
+    /// Shuts a user out; their mail stays. Refused while a wipe waits for one of their phones.
     #[command(after_help = "Example: retract user disable ann")]
-    Disable(Name),
+    Disable(DisableArgs),
     /// Lets a user in again.
     #[command(after_help = "Example: retract user enable ann")]
     Enable(Name),
@@ -62,6 +62,23 @@ pub(super) struct PasswdArgs {
     name: String,
     #[command(flatten)]
     password: Password,
+    #[command(flatten)]
+    at_once: AtOnce,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DisableArgs {
+    /// The user's name or address.
+    name: String,
+    #[command(flatten)]
+    at_once: AtOnce,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AtOnce {
+    /// Although a wipe waits for one of their phones: it cannot sign in to fetch the order any more, and the reports of recalls say so.
+    #[arg(long)]
+    now: bool,
 }
 
 /// Where a password comes from; never from the command line itself, which others can read.
@@ -102,12 +119,15 @@ pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Resul
         Command::Add(args) => add(args, gateway, say).await,
         Command::List => list(gateway, say).await,
         Command::Passwd(args) => {
-            let body = json!({ "password": args.password.read()? });
+            let body = json!({ "password": args.password.read()?, "now": args.at_once.now });
             let path = format!("/api/v1/users/{}/password", segment(&args.name));
             say.either(&gateway.post(&path, &body).await?, one)
         }
-        Command::Disable(Name { name }) => access(&name, "disable", gateway, say).await,
-        Command::Enable(Name { name }) => access(&name, "enable", gateway, say).await,
+        Command::Disable(args) => {
+            let body = json!({ "now": args.at_once.now });
+            access(&args.name, "disable", &body, gateway, say).await
+        }
+        Command::Enable(Name { name }) => access(&name, "enable", &json!({}), gateway, say).await,
         Command::Alias(args) => alias(args, gateway, say).await,
         Command::Policy(args) => {
             let path = format!("/api/v1/users/{}/policy", segment(&args.name));
@@ -151,9 +171,15 @@ async fn list(gateway: &Gateway, say: &Say) -> Result<(), Failure> {
     })
 }
 
-async fn access(name: &str, what: &str, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
+async fn access(
+    name: &str,
+    what: &str,
+    body: &Value,
+    gateway: &Gateway,
+    say: &Say,
+) -> Result<(), Failure> {
     let path = format!("/api/v1/users/{}/{what}", segment(name));
-    say.either(&gateway.post(&path, &json!({})).await?, one)
+    say.either(&gateway.post(&path, body).await?, one)
 }
 
 async fn alias(args: AliasArgs, gateway: &Gateway, say: &Say) -> Result<(), Failure> {

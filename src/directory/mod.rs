@@ -20,7 +20,7 @@ mod users;
 
 pub use away::{AWAY_TEXT_BYTES_MAX, Audience, Away, AwayText, AwayWhen, away, set_away};
 pub use sign_in::{Settings, SignInError};
-pub use users::{NewUser, User, addresses, resolve, user};
+pub use users::{NewUser, PasswordHash, User, addresses, disable, put_password, resolve, user};
 
 use std::fmt;
 use std::sync::Arc;

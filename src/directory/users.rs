@@ -128,9 +128,14 @@ impl Directory {
 
     /// Gives a user a new password; the old one is worthless at once.
     pub async fn set_password(&self, id: UserId, new: Secret) -> Result<(), DirectoryError> {
-        let hash = self.hash(new).await?;
-        let job = move |tx: &Tx<'_>| changed(tx.execute(tables::SET_PASSWORD, params![id, &hash])?);
+        let hash = self.hash_password(new).await?;
+        let job = move |tx: &Tx<'_>| changed(usize::from(put_password(tx, id, &hash)?));
         self.0.database.write(job).await
+    }
+
+    /// What [`put_password`] writes for a password that an administrator may set.
+    pub async fn hash_password(&self, new: Secret) -> Result<PasswordHash, DirectoryError> {
+        self.hash(new).await.map(PasswordHash)
     }
 
     /// Shuts a user out, or lets them in again.
@@ -219,6 +224,26 @@ impl Directory {
         });
         hashed.await.unwrap_or(Err(DirectoryError::NotValid("the password could not be hashed")))
     }
+}
+
+/// A password as it is kept.
+#[derive(Clone)]
+pub struct PasswordHash(String);
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}
+
+/// Gives a user another password, inside a transaction; says whether there is such a user.
+pub fn put_password(tx: &Tx<'_>, id: UserId, hash: &PasswordHash) -> Result<bool, Error> {
+    Ok(tx.execute(tables::SET_PASSWORD, params![id, &hash.0])? > 0)
+}
+
+/// Shuts a user out, inside a transaction; says whether there is such a user.
+pub fn disable(tx: &Tx<'_>, id: UserId) -> Result<bool, Error> {
+    Ok(tx.execute(tables::SET_DISABLED, params![id, true])? > 0)
 }
 
 /// The user with this id, inside a transaction.

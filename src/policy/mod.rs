@@ -13,13 +13,14 @@ mod tables;
 mod wipe;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use access::{Access, Asking, Standing, Verdict, decide, is_unprovisionable};
 pub use by_rule::{DeviceRule, RuleBook};
-pub use operate::{DeviceView, NotDone, WipeOrder};
+pub use operate::{DeviceView, NotDone, ShutOut, WipeOrder};
 pub use provision::{Acknowledged, Compliance, Offer};
 pub use rules::{Attachments, Policy, Rules};
-pub use wipe::{Wipe, WipeAnswer, WipeKind, WipeState};
+pub use wipe::{AWAY_FOR, Wipe, WipeAnswer, WipeKind, WipeState};
 
 use crate::clock::Clock;
 use crate::database::{Database, Error, Tx};
@@ -86,9 +87,12 @@ impl Policies {
         let is_signal = verdict == Verdict::WipeRequested
             && asking == Asking::Other
             && standing.wipe == Some(WipeState::Requested);
-        let says_something = standing.wipe == Some(WipeState::Acked)
-            && asking == Asking::Other
-            && (has_old_key || (begins_anew && key.unwrap_or(0) == 0));
+        let says_something = asking == Asking::Other
+            && match standing.wipe {
+                Some(WipeState::Acked) => has_old_key || (begins_anew && key.unwrap_or(0) == 0),
+                Some(WipeState::Corroborated) => has_old_key,
+                _ => false,
+            };
         if is_signal || says_something {
             let job = move |tx: &Tx<'_>| match is_signal {
                 true => wipe::signalled(tx, device.id, now),
@@ -97,6 +101,27 @@ impl Policies {
             self.database.write(job).await?;
         }
         Ok(verdict)
+    }
+
+    /// Says of promised wipes whose devices were not heard since for [`AWAY_FOR`] that they were borne out, so many a job.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        let now = self.clock.now();
+        let job = move |tx: &Tx<'_>| wipe::stayed_away(tx, now, WIPES_PER_JOB);
+        while self.database.write(job).await? == WIPES_PER_JOB {}
+        Ok(())
+    }
+
+    /// Sweeps every [`SWEEP_PERIOD`] until `stop` says so.
+    pub async fn run(&self, mut stop: tokio::sync::watch::Receiver<bool>) {
+        while !*stop.borrow_and_update() {
+            if let Err(error) = self.sweep().await {
+                tracing::error!(%error, "promised wipes could not be looked at; it is tried again");
+            }
+            tokio::select! {
+                stopped = stop.changed() => if stopped.is_err() { return },
+                () = tokio::time::sleep(SWEEP_PERIOD) => {}
+            }
+        }
     }
 
     /// First phase: what a device that asks for its policy is given. The directive of a pending wipe comes in place of it.
@@ -258,6 +283,10 @@ fn fresh_key() -> Result<u32, Error> {
     }
 }
 
+/// How often promised wipes are looked at.
+pub const SWEEP_PERIOD: Duration = Duration::from_hours(1);
+/// Wipes of one job of the sweep.
+const WIPES_PER_JOB: usize = 100;
 /// Characters of each thing a device says of itself.
 const DESCRIPTION_CHARS_MAX: usize = 256;
 

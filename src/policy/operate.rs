@@ -9,6 +9,7 @@ use super::{Access, DEFAULT_POLICY, Policies, tables};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
+use crate::directory::{self, PasswordHash};
 use crate::ids::{DeviceId, UserId};
 use crate::ledger::{self, Device};
 use crate::recall::ReasonCode;
@@ -59,6 +60,15 @@ pub enum NotDone {
     /// A blocked device never fetches the directive or the deletes it is owed.
     #[error("a wipe waits for this device: a blocked one would never fetch it")]
     BlockBeforeWipe,
+    /// Nor does a device whose user cannot sign in with what it knows.
+    #[error(
+        "a wipe waits for {devices} of this user's devices, and none that cannot sign in would ever fetch it: wait until the wipe is \
+         promised, call it off, or say --now (in the API: \"now\": true) to do it all the same"
+    )]
+    ShutOutBeforeWipe {
+        /// How many.
+        devices: usize,
+    },
     /// The database.
     #[error(transparent)]
     Ours(#[from] Error),
@@ -80,7 +90,9 @@ impl NotDone {
             NotDone::WipeUnderWay(_) => "wipe_under_way",
             NotDone::NoWipe => "no_wipe",
             NotDone::DirectiveLeft => "directive_left",
-            NotDone::BlockBeforeWipe => ReasonCode::BlockedBeforeWipe.text(),
+            NotDone::BlockBeforeWipe | NotDone::ShutOutBeforeWipe { .. } => {
+                ReasonCode::BlockedBeforeWipe.text()
+            }
             NotDone::Ours(_) => "internal",
         }
     }
@@ -101,6 +113,15 @@ pub struct WipeOrder {
     pub second: Option<String>,
     /// Whether the device is blocked once it has promised.
     pub block_after: bool,
+}
+
+/// How a user's devices lose their way in.
+#[derive(Clone, Debug)]
+pub enum ShutOut {
+    /// The user is disabled.
+    Disabled,
+    /// The password is another one now.
+    Password(PasswordHash),
 }
 
 /// A device as policy sees it.
@@ -250,6 +271,41 @@ impl Policies {
             audit::note(tx, now, &event.personal("by", by))?;
             tell_access(tx, device, now)?;
             Ok(((), vec![device]))
+        })
+        .await
+    }
+
+    /// Shuts a user out, or gives another password. While a wipe waits for one of the user's devices that is refused, since the device
+    /// could not sign in to fetch the directive; done `at_once` all the same, the audit and every copy that waits for the wipe say so.
+    pub async fn shut_out(
+        &self,
+        user: UserId,
+        how: ShutOut,
+        at_once: bool,
+        by: &str,
+    ) -> Result<(), NotDone> {
+        self.change(by, move |tx, now, by| {
+            let waiting = tables::wipes_waiting(tx, user)?;
+            if !waiting.is_empty() && !at_once {
+                return Err(NotDone::ShutOutBeforeWipe { devices: waiting.len() });
+            }
+            let (found, kind) = match &how {
+                ShutOut::Disabled => (directory::disable(tx, user)?, "user.disabled"),
+                ShutOut::Password(hash) => {
+                    (directory::put_password(tx, user, hash)?, "user.password_set")
+                }
+            };
+            if !found {
+                return Err(NotDone::NoSuchUser);
+            }
+            audit::note(tx, now, &Event::new(kind).id("user", user).personal("by", by))?;
+            for device in waiting {
+                let copies = retraction::shut_out_before_wipe(tx, device, now)?;
+                let event = Event::new("device.shut_out_before_wipe").id("device", device);
+                let event = event.text("by_way_of", kind).id("copies", copies);
+                audit::note(tx, now, &event.personal("by", by))?;
+            }
+            Ok(((), Vec::new()))
         })
         .await
     }

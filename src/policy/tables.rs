@@ -1,5 +1,7 @@
 //! The policy room's SQL.
 
+use std::time::Duration;
+
 use super::access::Access;
 use super::by_rule::RuleBook;
 use super::rules::Policy;
@@ -227,6 +229,33 @@ pub(super) fn wipe(tx: &Tx<'_>, device: DeviceId) -> Result<Option<Wipe>, Error>
                 changed_at: row.get(6)?,
             })
         },
+    )
+}
+
+/// Devices that promised to wipe before `since`, and were not heard from `aftermath` after their promise on.
+pub(super) fn away_since(
+    tx: &Tx<'_>,
+    since: Timestamp,
+    aftermath: Duration,
+    limit: usize,
+) -> Result<Vec<DeviceId>, Error> {
+    let aftermath_ms = i64::try_from(aftermath.as_millis()).unwrap_or(i64::MAX);
+    tx.all(
+        "SELECT w.device_id FROM wipes w JOIN devices d ON d.id = w.device_id
+         WHERE w.state = 'acked' AND w.changed_at <= ?1 AND d.last_seen <= w.changed_at + ?2
+         ORDER BY w.device_id LIMIT ?3",
+        params![since, aftermath_ms, limit],
+        |row| row.get(0),
+    )
+}
+
+/// The devices of a user for which a wipe waits.
+pub(super) fn wipes_waiting(tx: &Tx<'_>, user: UserId) -> Result<Vec<DeviceId>, Error> {
+    tx.all(
+        "SELECT d.id FROM devices d JOIN wipes w ON w.device_id = d.id
+         WHERE d.user_id = ?1 AND w.state NOT IN ('acked', 'corroborated') ORDER BY d.id",
+        params![user],
+        |row| row.get(0),
     )
 }
 

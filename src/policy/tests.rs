@@ -200,6 +200,54 @@ async fn a_device_that_goes_on_after_its_promise_has_refused() {
     assert_eq!(house.ask(key).await, Verdict::WipeRequested);
 }
 
+impl House {
+    async fn promised(&self) {
+        self.policies.wipe(self.order(WipeKind::Account, None)).await.unwrap();
+        self.policies.directive(self.device.id).await.unwrap();
+        let id = self.device.id;
+        self.policies.wipe_answered(id, WipeKind::Account, true).await.unwrap();
+    }
+
+    async fn wiped(&self) -> WipeState {
+        self.policies.device(self.device.id).await.unwrap().wipe.unwrap().state
+    }
+
+    async fn after_days(&self, days: u64) -> WipeState {
+        self.clock.advance(Duration::from_hours(24 * days));
+        self.policies.sweep().await.unwrap();
+        self.wiped().await
+    }
+}
+
+/// That it is not heard any more bears its promise out; that it comes back as it was refutes it, even then.
+#[tokio::test]
+async fn a_wiped_phone_that_stays_away_bears_its_promise_out_until_it_comes_back_as_it_was() {
+    let house = house("16.1").await;
+    let key = house.provision().await;
+    house.promised().await;
+    assert_eq!(house.after_days(13).await, WipeState::Acked);
+    assert_eq!(house.after_days(1).await, WipeState::Corroborated);
+    house.clock.advance(Duration::from_secs(301));
+    assert_eq!(house.ask(key).await, Verdict::Blocked);
+    assert_eq!(house.wiped().await, WipeState::Refused);
+    assert_eq!(house.ask(key).await, Verdict::WipeRequested);
+}
+
+#[tokio::test]
+async fn a_wiped_phone_that_was_heard_since_did_not_stay_away() {
+    let house = house("16.1").await;
+    house.promised().await;
+    house.clock.advance(Duration::from_hours(24));
+    let (id, now) = (house.device.id, house.clock.now());
+    let heard = move |tx: &Tx<'_>| {
+        let mut row = ledger::device::load(tx, id)?.unwrap();
+        row.last_seen = now;
+        ledger::device::store(tx, &row)
+    };
+    house.policies.database.write::<_, Error, _>(heard).await.unwrap();
+    assert_eq!(house.after_days(90).await, WipeState::Acked);
+}
+
 #[tokio::test]
 async fn an_old_device_cannot_erase_the_account_alone() {
     let house = house("14.1").await;

@@ -5,6 +5,7 @@
 //!                                                ^ └──Status 2──> Refused ─┐        │
 //!                                                └──────directive──────────┘<───────┘ went on as before
 //! ```
+//! A device that stays away for [`AWAY_FOR`] after its promise bears it out as well, until it comes back as it was.
 //!
 //! A promise precedes the deed: Acked says that the device said so. Status 2 means that the wipe **failed**, and the directive goes
 //! out again. Every change of state has its audit entry, and recall hears of it, in the same transaction.
@@ -44,7 +45,7 @@ pub enum WipeState {
     Acked,
     /// The device said that it failed, or went on as before.
     Refused,
-    /// After its promise the device came back with nothing.
+    /// After its promise the device came back with nothing, or stayed away.
     Corroborated,
 }
 
@@ -185,7 +186,7 @@ pub(super) fn answered(
             retraction::about_device(tx, device, Evidence::AccessBlocked, None, now)?;
             Ok(WipeAnswer::Promised)
         }
-        (WipeState::Sent | WipeState::Acked, false) => {
+        (WipeState::Sent | WipeState::Acked | WipeState::Corroborated, false) => {
             fail(tx, wipe, "status_2", now)?;
             Ok(WipeAnswer::Failed)
         }
@@ -201,10 +202,13 @@ pub(super) fn returned(
     has_old_key: bool,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let Some(wipe) = tables::wipe(tx, device)?.filter(|wipe| wipe.state == WipeState::Acked) else {
+    let Some(wipe) = tables::wipe(tx, device)?.filter(|wipe| !wipe.state.is_pending()) else {
         return Ok(());
     };
     if !has_old_key {
+        if wipe.state == WipeState::Corroborated {
+            return Ok(());
+        }
         return advance(tx, wipe, WipeState::Corroborated, Evidence::WipeBorneOut, now).map(drop);
     }
     // Requests that were under way beside the promise prove nothing.
@@ -212,6 +216,19 @@ pub(super) fn returned(
         return Ok(());
     }
     fail(tx, wipe, "went_on", now)
+}
+
+/// Devices that promised and were not heard since, for [`AWAY_FOR`]: circumstantial, and taken back when one comes with its old policy
+/// key. Answers how many of at most `limit`.
+pub(super) fn stayed_away(tx: &Tx<'_>, now: Timestamp, limit: usize) -> Result<usize, Error> {
+    let devices = tables::away_since(tx, now.before(AWAY_FOR), AFTERMATH, limit)?;
+    for device in &devices {
+        let Some(wipe) = tables::wipe(tx, *device)? else { continue };
+        let event = Event::new("device.stayed_away").id("device", *device);
+        audit::note(tx, now, &event.id("days", AWAY_FOR.as_secs() / (24 * 60 * 60)))?;
+        advance(tx, wipe, WipeState::Corroborated, Evidence::WipeBorneOut, now)?;
+    }
+    Ok(devices.len())
 }
 
 fn fail(tx: &Tx<'_>, mut wipe: Wipe, why: &'static str, now: Timestamp) -> Result<(), Error> {
@@ -256,5 +273,7 @@ fn tell(tx: &Tx<'_>, wipe: &Wipe, evidence: Evidence) -> Result<(), Error> {
     retraction::about_device(tx, wipe.device, evidence, None, wipe.changed_at).map(drop)
 }
 
+/// A wiped phone is set up again, if ever, within two weeks; one that went on as before would have been heard.
+pub const AWAY_FOR: Duration = Duration::from_hours(14 * 24);
 /// For how long after a promise requests of the device prove nothing: they may have been under way.
 const AFTERMATH: Duration = Duration::from_secs(300);

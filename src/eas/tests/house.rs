@@ -24,14 +24,14 @@ use crate::eas::{
     Answer, Body, ConnectionId, Discovery, Everybody, Gateway, GatewayLimits, Handler, Incoming,
     Outcome, Place, Rooms, Trust, Waiting,
 };
-use crate::ids::{DeviceId, FolderId, ItemNumber, MailboxId, UserId};
+use crate::ids::{DeviceId, FolderId, ItemNumber, MailboxId, OrderId, UserId};
 use crate::ledger::{self, Books, DetailKind, Exposure};
 use crate::mailbox::embedded::Embedded;
 use crate::mailbox::{Arrival, Cursor, Folder, FolderEvent, FolderEventKind, FolderKind, Mailbox};
 use crate::policy::Policies;
 use crate::push::{Bells, Ring};
 use crate::recall::gate::FenceBoard;
-use crate::recall::{self, Actor, OrderRequest, Recall, retraction};
+use crate::recall::{self, Actor, OrderRequest, ReasonCode, Recall, State, retraction};
 use crate::secret::Secret;
 use crate::sync::Engine;
 
@@ -366,18 +366,24 @@ impl House {
         self.order(name).await;
     }
 
+    /// How the report of an order shows the phone: the state of its worst copy and the reason beside it.
+    pub(super) async fn reported(&self, order: OrderId) -> (State, Option<ReasonCode>) {
+        let coverage = self.recall.coverage(order).await.unwrap();
+        (coverage.devices[0].state, coverage.devices[0].reason)
+    }
+
     /// An order for a message nobody has met.
     pub(super) async fn stands(&self, name: &str) {
         self.order(name).await;
     }
 
-    async fn order(&self, name: &str) {
+    async fn order(&self, name: &str) -> OrderId {
         let request = OrderRequest {
             message_id: format!("{name}@b.example"),
             reason: "test".to_owned(),
             ..OrderRequest::default()
         };
-        self.recall.order(request, Actor::Admin("root".to_owned()), None).await.unwrap();
+        self.recall.order(request, Actor::Admin("root".to_owned()), None).await.unwrap()
     }
 
     /// The order given last is cancelled.
@@ -388,9 +394,10 @@ impl House {
     }
 
     /// An administrator takes a mail back, and the worker does its part.
-    pub(super) async fn recalls(&self, name: &str) {
-        self.order(name).await;
+    pub(super) async fn recalls(&self, name: &str) -> OrderId {
+        let order = self.order(name).await;
         self.recall.work_off().await.unwrap();
+        order
     }
 }
 

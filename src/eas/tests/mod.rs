@@ -1,6 +1,7 @@
 //! The commands, told as what a phone sends and sees.
 
 mod bounded;
+mod claims;
 mod discovery;
 mod find;
 mod folders;
