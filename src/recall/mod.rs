@@ -53,6 +53,7 @@ pub use dry_run::{DRY_RUN_ROWS_MAX, DryDevice, DryRecipient, DryRun};
 pub use enforce::{Policy, Situation, Step, deletes_max, may_nudge, next_step, silent_after};
 pub use likeness::{Carries, Likeness, OnSend, Sign, resembles};
 pub use order::{Actor, OrderRefused, OrderRequest, SecondPerson, normal_message_id};
+pub use profile::{Family, names};
 pub use reason::ReasonCode;
 pub use run::SWEEP_PERIOD;
 pub use selector::Body;
