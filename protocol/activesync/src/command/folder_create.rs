@@ -48,6 +48,8 @@ impl Document for Request {
                 PARENT_ID => Field::read(&mut parent_id, cursor)?,
                 DISPLAY_NAME => cursor.once(&mut name, display_name)?,
                 TYPE => cursor.once(&mut folder_type, user_type)?,
+                // Some clients leave a place for the id that they ask for.
+                SERVER_ID if cursor.text()?.is_empty() => {}
                 _ => return cursor.misplaced(),
             }
         }
@@ -123,6 +125,19 @@ mod tests {
             server_id: Some(ServerId::new("8").unwrap()),
         };
         both_ways("08", V16_1, response);
+    }
+
+    #[test]
+    fn ids_may_be_there_and_empty() {
+        let xml = |id: &str| {
+            format!(
+                "<FolderCreate xmlns='FolderHierarchy'><SyncKey>2</SyncKey><ServerId>{id}</ServerId>\
+                 <ParentId/><DisplayName>Receipts</DisplayName><Type>12</Type></FolderCreate>"
+            )
+        };
+        let read = decoded(V16_1, &xml(""));
+        assert_eq!(read, Ok(Request { parent_id: ServerId::default(), ..request() }));
+        assert!(decoded::<Request>(V16_1, &xml("5")).is_err());
     }
 
     fn problem(name: &str, folder_type: &str) -> Option<Problem> {

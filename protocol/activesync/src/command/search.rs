@@ -523,6 +523,15 @@ mod tests {
     }
 
     #[test]
+    fn pictures_may_be_wanted_without_limits() {
+        let xml = "<Search xmlns='Search'><Store><Name>GAL</Name><Query>an</Query><Options>\
+                   <Range>0-19</Range><Picture/></Options></Store></Search>";
+        let read: Request = decoded(V14_1, xml).unwrap();
+        let options = Options { picture: Some(PictureOptions::default()), ..people().options };
+        assert_eq!(read, Request { options, ..people() });
+    }
+
+    #[test]
     fn people_are_a_known_answer() {
         let data = Some(vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 0x10, b'J', b'F', b'I', b'F']);
         let shown = Picture { status: Some(picture::SUCCESS), data };
