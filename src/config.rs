@@ -94,6 +94,8 @@ pub struct Phones {
     pub connections_per_ip_max: usize,
     /// Requests that are handled at a time, those that wait for news not counted; one user gets half of them at most.
     pub requests_max: usize,
+    /// What single clients would need and do not get: names of rows in docs/quirks.md.
+    pub quirks_off: Vec<String>,
 }
 
 impl Default for Phones {
@@ -111,6 +113,7 @@ impl Default for Phones {
             connections_max: 60_000,
             connections_per_ip_max: 1_000,
             requests_max: 256,
+            quirks_off: Vec::new(),
         }
     }
 }

@@ -19,7 +19,9 @@ use crate::config::{self, Config};
 use crate::database::{self, Bodies, Database, GAP_PENDING, SYNC_KEYS, Tx};
 use crate::delivery::{Lmtp, LmtpSettings, Outbox, OutboxSettings, Postman, Relay, RelaySettings};
 use crate::directory::{self, Directory, DirectoryError};
-use crate::eas::{self, Discovery, Endpoint, Gateway, GatewayLimits, NotTrust, Stopping, Trust};
+use crate::eas::{
+    self, Discovery, Endpoint, Gateway, GatewayLimits, NotTrust, Quirks, Stopping, Trust,
+};
 use crate::ids::{IdentityId, MailboxId};
 use crate::ledger::{self, Books};
 use crate::mailbox::embedded::{Embedded, OnEvent};
@@ -59,6 +61,9 @@ pub enum StartError {
     /// TLS.
     #[error("TLS: {0}")]
     Tls(String),
+    /// A name in `phones.quirks_off`.
+    #[error("phones: quirks_off: there is no {0:?}; docs/quirks.md has the names")]
+    NoSuchQuirk(String),
 }
 
 /// All rooms, opened over one data directory and joined. Serves nobody yet: [`Server`] does, and the command line when none runs.
@@ -160,7 +165,7 @@ impl House {
             outgoing: Some(Arc::new(outbox.clone())),
             trust: trust(&config.certificates)?,
             discovery: Some(discovery(config)),
-            limits: gateway_limits(config),
+            limits: gateway_limits(config)?,
         });
         let clock = clock.clone();
         Ok(House {
@@ -612,17 +617,19 @@ fn recall_limits(config: &config::Recall) -> recall::Limits {
     limits
 }
 
-fn gateway_limits(config: &Config) -> GatewayLimits {
+fn gateway_limits(config: &Config) -> Result<GatewayLimits, StartError> {
     let push = &config.push;
-    GatewayLimits {
+    let quirks_off = Quirks::named(&config.phones.quirks_off).map_err(StartError::NoSuchQuirk)?;
+    Ok(GatewayLimits {
         heartbeat_s_min: push.heartbeat_s_min,
         heartbeat_s_max: push.heartbeat_s_max,
         ping_folders_max: push.folders_max,
         removals_coalesce: Duration::from_secs(u64::from(push.removals_coalesce_s)),
         on_send: config.recall.on_send,
         requests_per_user_max: (config.phones.requests_max / 2).max(1),
+        quirks_off,
         ..GatewayLimits::default()
-    }
+    })
 }
 
 /// The authorities whose certificates of mail are trusted, and what they revoked.

@@ -16,6 +16,7 @@ use super::budget::Share;
 use super::command;
 use super::endpoint::{Answer, Incoming, Outcome, Plain};
 use super::gateway::Desk;
+use super::quirks::Quirks;
 use super::session::{self, Refused};
 use super::status::Refusal;
 use super::telling::Telling;
@@ -60,6 +61,8 @@ pub(in crate::eas) struct Ask {
     pub(in crate::eas) device: Arc<Device>,
     /// The version it speaks.
     pub(in crate::eas) version: ProtocolVersion,
+    /// What its client needs otherwise than others.
+    pub(in crate::eas) quirks: Quirks,
     /// What stands outside the body.
     pub(in crate::eas) query: Query,
     /// The body.
@@ -95,6 +98,7 @@ impl Ask {
             user: self.user.clone(),
             device: self.device.clone(),
             version: self.version,
+            quirks: self.quirks,
             query: self.query.clone(),
             body: Bytes::new(),
             request: self.request,

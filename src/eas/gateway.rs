@@ -23,6 +23,7 @@ use super::budget::{Budget, Share};
 use super::convert::Shaper;
 use super::endpoint::{Answer, BoxFuture, Handler, Incoming, Outcome, Pass, Place, REQUESTS_MAX};
 use super::presence::Presence;
+use super::quirks::Quirks;
 use super::session;
 use super::status::Refusal;
 use super::trust::Trust;
@@ -100,6 +101,8 @@ pub struct GatewayLimits {
     pub removals_coalesce: Duration,
     /// How often a device may be nudged for the proof of a recall in an hour; 0 never.
     pub nudges_per_hour_max: usize,
+    /// What is not done for the clients that need it, because somebody switched it off.
+    pub quirks_off: Quirks,
     /// What becomes of a mail that carries or answers a recalled message.
     pub on_send: OnSend,
     /// What the password prompt says.
@@ -125,6 +128,7 @@ impl Default for GatewayLimits {
             search_time_max: Duration::from_secs(30),
             removals_coalesce: Duration::from_secs(10),
             nudges_per_hour_max: 4,
+            quirks_off: Quirks::default(),
             on_send: OnSend::Note,
             realm: "mail".to_owned(),
         }

@@ -26,6 +26,7 @@ mod look;
 mod outgoing;
 mod parking;
 mod presence;
+mod quirks;
 mod session;
 mod status;
 mod telling;
@@ -44,4 +45,5 @@ pub use gateway::{
     Admission, Admitted, Asks, COMMANDS, Everybody, Gateway, GatewayLimits, MailName, NotSubmitted,
     Outgoing, Rooms, Submission, VERSIONS,
 };
+pub use quirks::Quirks;
 pub use trust::{NotTrust, Trust};

@@ -38,6 +38,10 @@ struct Seen {
 #[derive(Clone, Debug)]
 struct Last {
     seq: u64,
+    /// The key it was asked for with.
+    parent_seq: u64,
+    /// How often that key was answered.
+    times: u32,
     receipt: Receipt,
 }
 
@@ -91,22 +95,38 @@ impl Presence {
         all.get(&device).and_then(|seen| seen.search.as_deref()) == Some(search)
     }
 
-    /// An answer with key `seq` for this folder is about to be written.
+    /// An answer for this folder is about to be written: its key is `seq`, and that of the request `parent_seq`.
     pub(in crate::eas) fn answers(
         &self,
         device: DeviceId,
         folder: FolderId,
-        seq: u64,
+        (parent_seq, seq): (u64, u64),
         receipt: Receipt,
     ) {
+        let times = self.answered(device, folder, parent_seq).saturating_add(1);
         let mut all = self.0.lock();
         let Some(seen) = all.get_mut(&device) else { return };
         seen.answers.retain(|(other, _)| *other != folder);
         if seen.answers.len() < FOLDERS_KNOWN_MAX {
             // Most devices are answered for one folder, and there are many devices.
             seen.answers.reserve_exact(1);
-            seen.answers.push((folder, Last { seq, receipt }));
+            seen.answers.push((folder, Last { seq, parent_seq, times, receipt }));
         }
+    }
+
+    /// How often a request with this key was answered, as far as it is the last one that was.
+    pub(in crate::eas) fn answered(
+        &self,
+        device: DeviceId,
+        folder: FolderId,
+        parent_seq: u64,
+    ) -> u32 {
+        let all = self.0.lock();
+        let last = all
+            .get(&device)
+            .and_then(|seen| seen.answers.iter().find(|(other, _)| *other == folder))
+            .filter(|(_, last)| last.parent_seq == parent_seq);
+        last.map_or(0, |(_, last)| last.times)
     }
 
     /// Whether the answer with key `seq` may be lost: its write failed, or the phone now speaks on a new

@@ -19,6 +19,7 @@ use super::dispatch::Ask;
 use super::endpoint::Incoming;
 use super::gateway::{Admitted, Asks, COMMANDS, Desk, VERSIONS};
 use super::presence;
+use super::quirks::Quirks;
 use super::status::Refusal;
 use crate::clock::Timestamp;
 use crate::database::Tx;
@@ -91,12 +92,14 @@ pub(in crate::eas) async fn enter(desk: &Arc<Desk>, request: Incoming) -> Result
         policy_key: query.policy_key,
     };
     admit(desk, asks).await.map_err(refused)?;
+    let quirks = Quirks::of(&device.user_agent, &device.device_type, version);
     let share = Mutex::new(desk.answers.share(user.id));
     Ok(Ask {
         desk: desk.clone(),
         user,
         device: Arc::new(device),
         version,
+        quirks: quirks.without(desk.limits.quirks_off),
         query,
         body: request.body,
         request: desk.next_request(),

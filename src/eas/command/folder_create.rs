@@ -8,6 +8,7 @@ use super::{folder_number, wire_folder, wire_key};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
 use crate::eas::status::Refusal;
+use crate::ids::CollectionNumber;
 use crate::ledger::Claim;
 use crate::sync::{FolderDone, FolderTask};
 
@@ -17,7 +18,12 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let claim = Claim::read(request.sync_key.as_str());
     let refused = |status: Status| Response { status, sync_key: None, server_id: None };
     let is_mail = matches!(request.folder_type, FolderType::USER_GENERIC | FolderType::USER_MAIL);
-    let Some(parent) = folder_number(&request.parent_id) else {
+    // BlackBerry leaves the parent empty where there is none.
+    let parent = match request.parent_id.as_str() {
+        "" => Some(ROOT),
+        _ => folder_number(&request.parent_id),
+    };
+    let Some(parent) = parent else {
         return Ok(ask.plain(&refused(status::PARENT_NOT_FOUND)).into());
     };
     if !is_mail {
@@ -37,3 +43,6 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     };
     Ok(ask.plain(&response).into())
 }
+
+/// What stands for no parent.
+const ROOT: CollectionNumber = CollectionNumber(0);

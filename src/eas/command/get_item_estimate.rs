@@ -8,6 +8,7 @@ use activesync::types::ClassName;
 
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
+use crate::eas::quirks::Behaviour;
 use crate::eas::status::Refusal;
 use crate::ids::CollectionNumber;
 use crate::ledger::Claim;
@@ -48,16 +49,19 @@ async fn estimate(ask: &Ask, collection: &Collection) -> Result<Estimate, Refusa
             false => failed(common::SERVER_ERROR),
         };
     }
+    let estimated = |count| {
+        let class = (ask.version < ProtocolVersion::V14_0).then(ClassName::email);
+        let collection_id = collection.collection_id.clone();
+        let estimated = Estimated { class, collection_id, estimate: count };
+        Ok(Estimate { status: status::SUCCESS, collection: Some(estimated) })
+    };
     match engine.foresee(&ask.device, &folder, claim, filter).await? {
-        Foreseen::Statements(count) => Ok(Estimate {
-            status: status::SUCCESS,
-            collection: Some(Estimated {
-                class: (ask.version < ProtocolVersion::V14_0).then(ClassName::email),
-                collection_id: collection.collection_id.clone(),
-                estimate: u32::try_from(count).ok(),
-            }),
-        }),
+        Foreseen::Statements(count) => estimated(u32::try_from(count).ok()),
         Foreseen::NotPrimed => failed(status::NOT_PRIMED),
+        // Departs from [MS-ASCMD] 2.2.3.177.7: told a failure, these clients never sync again.
+        Foreseen::InvalidKey if ask.quirks.has(Behaviour::EstimatesForStaleKeys) => {
+            estimated(Some(1))
+        }
         Foreseen::InvalidKey => failed(status::INVALID_SYNC_KEY),
     }
 }

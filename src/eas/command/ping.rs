@@ -17,6 +17,7 @@ use crate::eas::dispatch::{Ask, Voice};
 use crate::eas::endpoint::{Answer, BoxFuture, Outcome, Waiting};
 use crate::eas::gateway::GatewayLimits;
 use crate::eas::hang::{Vigil, wakes, watches, woken};
+use crate::eas::quirks::Behaviour;
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, FolderId};
 use crate::ledger::{self, Cached, Collection, Place};
@@ -32,14 +33,16 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
         Err(response) => return Ok(ask.plain(&response).into()),
     };
     let folders = ask.desk.engine.store.folders(ask.device.mailbox).await?;
-    let Some(pairs) = resolve(&watched, &folders) else {
-        // [MS-ASCMD] 2.2.3.177.11: a folder that is not there any more.
+    let pairs = resolve(&watched, &folders);
+    // [MS-ASCMD] 2.2.3.177.11: a folder that is not there any more. Some phones name folders that never were, and would ask for ever:
+    // they are told once, and whoever asks for the same again waits for the others.
+    if pairs.is_empty() || (is_new && pairs.len() < watched.len()) {
         return Ok(ask.plain(&Response::new(status::FOLDER_SYNC_REQUIRED)).into());
-    };
+    }
     // Listen first, look then: nothing that happens in between is missed.
     let ids: Vec<FolderId> = pairs.iter().map(|(id, _)| *id).collect();
     let listener = ask.desk.bells.listen(ask.device.id, Kind::Ping, &ids);
-    if is_new {
+    if is_new || pairs.len() < watched.len() {
         watches(&ask.desk, ask.device.id, Cached::Ping, ids.clone()).await;
     }
     if ask.desk.engine.folders_changed(ask.device.id, &folders).await? {
@@ -112,13 +115,14 @@ fn check(wanted: &Request, limits: &GatewayLimits) -> Result<(u32, Vec<Watched>)
     if twice { Err(Response::new(status::SYNTAX_ERROR)) } else { Ok((heartbeat, folders)) }
 }
 
-fn resolve(watched: &[Watched], folders: &[Folder]) -> Option<Vec<Pair>> {
+/// Those of the folders that there are.
+fn resolve(watched: &[Watched], folders: &[Folder]) -> Vec<Pair> {
     let find = |watched: &Watched| {
         let number = CollectionNumber::parse(watched.id.as_str())?;
         let folder = folders.iter().find(|folder| folder.number == number)?;
         Some((folder.id, number))
     };
-    watched.iter().map(find).collect()
+    watched.iter().filter_map(find).collect()
 }
 
 /// Which of the folders a phone is to sync at once; and deletions by others that are waited for a little.
@@ -161,6 +165,9 @@ async fn wants_proof(ask: &Ask, place: Place) -> Result<bool, Refusal> {
         return Ok(false);
     }
     if !newest.delta.retracts.is_empty() {
+        if ask.quirks.has(Behaviour::IsNotNudged) {
+            return Ok(false);
+        }
         let nudged = nudge(&ask.desk, &ask.device, place, &stored).await?;
         if nudged {
             woken(&ask.desk, place).await?;

@@ -224,6 +224,11 @@ impl House {
         }
     }
 
+    /// A request whose body is beyond the limit.
+    pub(super) async fn too_large(&self, request: Incoming) -> Seen {
+        drain(self.gateway.too_large(request).await)
+    }
+
     pub(super) async fn outcome(&self, command: CommandName, body: Vec<u8>) -> Outcome {
         self.gateway.handle(self.incoming(command, "16.1", body)).await
     }

@@ -13,6 +13,7 @@ mod moves;
 mod operations;
 mod ping;
 mod provision;
+mod quirks;
 mod recipients;
 mod scales;
 mod send;

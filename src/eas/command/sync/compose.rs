@@ -14,18 +14,22 @@ use activesync::types::{ClassName, ServerId as WireId};
 use activesync::{Document, ProtocolVersion};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
+use roaring::RoaringBitmap;
 
 use super::request::Wanted;
 use super::upload::Answered;
 use super::{Lane, Opening, wire_id};
+use crate::database::Tx;
 use crate::eas::command::wire_key;
 use crate::eas::convert::{self, ItemOptions, Leave, Unshapable};
 use crate::eas::dispatch::{Ask, booked};
 use crate::eas::endpoint::{Answer, BoxFuture};
+use crate::eas::quirks::Behaviour;
 use crate::eas::status::Refusal;
 use crate::ids::{ItemNumber, ServerId};
-use crate::ledger::Exposure;
+use crate::ledger::{self, Exposure};
 use crate::mailbox::{Folder, Item, MailboxError};
+use crate::recall;
 use crate::recall::gate::Content;
 use crate::sync::{Committed, Turn, What, window};
 
@@ -74,7 +78,7 @@ pub(super) async fn compose(
     let mut draft =
         Draft { ask, octets: 0, contents: Vec::new(), collections: opening.failed.clone() };
     for (lane, turn) in opening.lanes.iter().zip(&mut opening.turns) {
-        if speaks(lane, turn) && !draft.collection(lane, turn).await? {
+        if (opening.speaks || speaks(lane, turn)) && !draft.collection(lane, turn).await? {
             return Ok(Composed::Again);
         }
     }
@@ -105,7 +109,7 @@ async fn plan(ask: &Ask, wanted: &Wanted, opening: &mut Opening) -> Result<(), R
         if !turn.begins() && !lane.part.wants {
             continue;
         }
-        let room = asked(&lane.part).min(left.saturating_sub(reserved));
+        let room = asked(&lane.part).min(left.saturating_sub(reserved)).min(step(ask, turn));
         match opening.only_owed {
             true => ask.desk.engine.plan_owed(turn, room),
             false => ask.desk.engine.plan(turn, room).await?,
@@ -115,10 +119,37 @@ async fn plan(ask: &Ask, wanted: &Wanted, opening: &mut Opening) -> Result<(), R
     Ok(())
 }
 
+/// Departs from [MS-ASCMD] 2.2.3.199: what is asked for in windows that are too large for whoever asks is asked for again and again.
+fn step(ask: &Ask, turn: &Turn) -> usize {
+    if !ask.quirks.has(Behaviour::StepsDown) {
+        return usize::MAX;
+    }
+    let lost = ask.desk.presence.answered(ask.device.id, turn.folder().id, turn.parent_seq());
+    recall::deletes_max(lost).unwrap_or(usize::MAX)
+}
+
+/// What of the additions the phone moved there itself.
+async fn moved(ask: &Ask, turn: &Turn) -> Result<RoaringBitmap, Refusal> {
+    if turn.plan().adds.is_empty() || !ask.quirks.has(Behaviour::HasWhatItMoved) {
+        return Ok(RoaringBitmap::new());
+    }
+    let place = turn.place();
+    Ok(ask
+        .desk
+        .engine
+        .database
+        .read(move |tx: &Tx<'_>| ledger::moves::moved_here(tx, place))
+        .await?)
+}
+
 impl Draft<'_> {
     /// Adds a collection; `false` when the store changed under the plan.
     async fn collection(&mut self, lane: &Lane, turn: &mut Turn) -> Result<bool, Refusal> {
-        let Some(additions) = self.additions(lane, turn).await? else { return Ok(false) };
+        let moved = moved(self.ask, turn).await?;
+        let Some(mut additions) = self.additions(lane, turn).await? else { return Ok(false) };
+        for addition in &mut additions {
+            change_what_was_moved(addition, &moved);
+        }
         let mut answer =
             CollectionAnswer::new(lane.part.id.clone(), Default::default(), status::SUCCESS);
         for item in turn.plan().retracts.iter().chain(&turn.plan().deletes) {
@@ -316,7 +347,8 @@ impl Draft<'_> {
         for turn in &opening.turns {
             if let Some(seq) = turn.answered_seq() {
                 let folder = turn.folder().id;
-                ask.desk.presence.answers(ask.device.id, folder, seq, released.receipt());
+                let keys = (turn.parent_seq(), seq);
+                ask.desk.presence.answers(ask.device.id, folder, keys, released.receipt());
             }
         }
         Ok(Composed::Answer(ask.send(released)))
@@ -343,6 +375,19 @@ async fn shape(
             Ok(Some(Shape::Unshapable))
         }
         Err(Unshapable::Mailbox(error)) => Err(Refusal::Mailbox(error)),
+    }
+}
+
+/// Departs from [MS-ASCMD] 2.2.1.12: Outlook shows a mail twice that it moved and that is then added.
+fn change_what_was_moved(command: &mut ServerCommand, moved: &RoaringBitmap) {
+    let ServerCommand::Add { server_id, class, data } = command else { return };
+    let id = ServerId::parse(server_id.as_str());
+    if id.is_some_and(|id| moved.contains(id.item.0)) {
+        *command = ServerCommand::Change {
+            server_id: server_id.clone(),
+            class: class.take(),
+            data: data.clone(),
+        };
     }
 }
 

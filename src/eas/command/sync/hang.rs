@@ -13,6 +13,7 @@ use super::{Opening, TRIES_MAX, acknowledge, full, open};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, BoxFuture, Waiting};
 use crate::eas::hang::Vigil;
+use crate::eas::quirks::Behaviour;
 use crate::eas::status::Refusal;
 use crate::ids::FolderId;
 use crate::push::{Ended, Kind};
@@ -43,20 +44,24 @@ impl Hanging {
 
     async fn answer(mut self: Box<Self>) -> Result<Answer, Refusal> {
         if !Box::pin(self.vigil.fresh(&self.watched)).await?.is_empty()
-            && let Some(answer) = Box::pin(self.speak()).await?
+            && let Some(answer) = Box::pin(self.speak(false)).await?
         {
             return Ok(answer);
         }
         loop {
             match self.vigil.ended().await? {
                 Ended::Folders(_) => {
-                    if let Some(answer) = Box::pin(self.speak()).await? {
+                    if let Some(answer) = Box::pin(self.speak(false)).await? {
                         return Ok(answer);
                     }
                 }
                 Ended::Hierarchy => {
                     let changed = Response::failure(status::FOLDER_HIERARCHY_CHANGED);
                     return Ok(self.ask.plain(&changed));
+                }
+                Ended::Heartbeat if self.ask.quirks.has(Behaviour::SaysNothingInABody) => {
+                    let answer = Box::pin(self.speak(true)).await?;
+                    return Ok(answer.unwrap_or_else(|| self.incomplete()));
                 }
                 // [MS-ASCMD] 2.2.1.21.1: nothing to say is said with nothing; the next command meets what access has become.
                 Ended::Heartbeat | Ended::Access | Ended::Superseded | Ended::Stop => {
@@ -66,18 +71,18 @@ impl Hanging {
         }
     }
 
-    /// The answer, if there is one after all.
-    async fn speak(&self) -> Result<Option<Answer>, Refusal> {
+    /// The answer, if there is one after all, or if there has to be one.
+    async fn speak(&self, anyhow: bool) -> Result<Option<Answer>, Refusal> {
         let _turn = self.ask.desk.turn_of(self.ask.device.id).await;
         let mut only_owed = false;
         for _ in 0..TRIES_MAX {
             let mut opening = open(&self.ask, &self.wanted.parts).await?;
+            opening.speaks = anyhow;
             if only_owed {
                 opening.keep_owed();
             }
             if opening.incomplete {
-                let incomplete = Response::failure(status::INCOMPLETE_REQUEST);
-                return Ok(Some(self.ask.plain(&incomplete)));
+                return Ok(Some(self.incomplete()));
             }
             match compose::compose(&self.ask, &self.wanted, &mut opening).await {
                 Err(why) if why.is_full() => {
@@ -93,6 +98,10 @@ impl Hanging {
             }
         }
         Err(Refusal::Restless)
+    }
+
+    fn incomplete(&self) -> Answer {
+        self.ask.plain(&Response::failure(status::INCOMPLETE_REQUEST))
     }
 }
 

@@ -26,6 +26,7 @@ use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
 use crate::eas::gateway::Desk;
 use crate::eas::hang::watches;
+use crate::eas::quirks::Behaviour;
 use crate::eas::session::is_fleeting;
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, FolderId, ItemNumber, ServerId};
@@ -65,6 +66,8 @@ struct Opening {
     incomplete: bool,
     /// The disk is full: only what a recall asks for has room.
     only_owed: bool,
+    /// Every collection is answered, whether there is anything to say or not.
+    speaks: bool,
 }
 
 impl Opening {
@@ -128,11 +131,17 @@ async fn respond(ask: &Arc<Ask>, wanted: Wanted, mut opening: Opening) -> Result
             Composed::Again => {}
             Composed::Nothing if !acknowledge(ask, &opening.turns).await? => {}
             Composed::Nothing => {
-                let Some(wait) = wanted.wait.filter(|_| !wanted.has_commands) else {
+                if let Some(wait) = wanted.wait.filter(|_| !wanted.has_commands) {
+                    let hanging = Hanging::new(ask, wanted, &opening, wait);
+                    return Ok(Outcome::Wait(Box::new(hanging)));
+                }
+                if !ask.quirks.has(Behaviour::SaysNothingInABody) {
                     return Ok(Answer::empty(StatusCode::OK).into());
-                };
-                let hanging = Hanging::new(ask, wanted, &opening, wait);
-                return Ok(Outcome::Wait(Box::new(hanging)));
+                }
+                if opening.speaks {
+                    return Ok(ask.plain(&Response::failure(status::INCOMPLETE_REQUEST)).into());
+                }
+                opening.speaks = true;
             }
         }
         reopen(ask, &mut opening).await?;
