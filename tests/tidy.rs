@@ -254,6 +254,41 @@ fn every_command_has_a_shape_and_a_behaviour_of_one_name() {
     }
 }
 
+/// A line of the list of quirks: its number, how we behave, and the tests that show it.
+fn quirks(list: &str) -> Vec<(&str, &str, Vec<(&str, &str)>)> {
+    let lines = list.split("## What clients do").nth(1).unwrap().lines();
+    let cells = lines.filter_map(|line| line.strip_prefix("| ")).map(|line| line.split(" | "));
+    let rows = cells.map(Iterator::collect::<Vec<_>>).filter(|cells| cells[0] != "no.");
+    rows.map(|cells| {
+        let shown = cells.get(3).copied().unwrap_or_default();
+        (cells[0], cells[2], shown.split('`').filter_map(|word| word.split_once("::")).collect())
+    })
+    .collect()
+}
+
+#[test]
+fn every_quirk_of_clients_has_its_line_and_its_tests() {
+    let list = std::fs::read_to_string(root().join("docs/quirks.md")).unwrap();
+    let rows = quirks(&list);
+    let numbers: Vec<String> =
+        (1..=52).map(|n| n.to_string()).chain(('a'..='h').map(String::from)).collect();
+    assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), numbers);
+    let table = std::fs::read_to_string(root().join("src/eas/quirks.rs")).unwrap();
+    for (number, here, shown) in rows {
+        if let Some(row) = here.strip_prefix("row ") {
+            let name = format!("name: \"{}\"", row.trim_matches('`'));
+            assert!(table.contains(&name), "{number}: there is no {here}");
+        } else {
+            assert!(matches!(here, "general" | "out of scope"), "{number}: {here}");
+        }
+        assert_eq!(shown.is_empty(), here.starts_with("out of scope"), "{number} is not shown");
+        for (file, test) in shown {
+            let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+            assert!(text.contains(&format!("fn {test}()")), "{number}: there is no {file}::{test}");
+        }
+    }
+}
+
 #[test]
 fn the_longest_files_are_shown() {
     let mut lengths: BTreeMap<usize, String> = BTreeMap::new();

@@ -8,7 +8,7 @@ use activesync::command::sync::{
     ServerCommand,
 };
 use activesync::command::{
-    CommandName, folder_create, get_item_estimate, move_items, ping, search, send_mail,
+    CommandName, folder_create, get_item_estimate, move_items, ping, provision, search, send_mail,
 };
 use activesync::http::Query;
 use activesync::item::body::{BodyPreference, BodyType};
@@ -409,6 +409,23 @@ async fn a_folder_without_a_parent_is_made_at_the_top() {
     assert_eq!(told.status, activesync::status::folder_create::SUCCESS);
     let made = house.folder_of_kind(FolderKind::User).await;
     assert_eq!((&made.name[..], made.parent.0), ("Receipts", 0));
+}
+
+#[tokio::test]
+async fn a_policy_has_a_key_and_says_nothing_of_what_it_does_not_limit() {
+    let house = House::new().await;
+    let policy = provision::PolicyRequest {
+        policy_type: provision::POLICY_TYPE_WBXML.to_owned(),
+        policy_key: None,
+        status: None,
+    };
+    let request = provision::Request { policy: Some(policy), ..provision::Request::default() };
+    let old = activesync::ProtocolVersion::V14_0;
+    let body = request.encode(old);
+    let seen = house.give(house.incoming(CommandName::Provision, old.as_str(), body)).await;
+    let told = provision::Response::decode(old, &seen.body).unwrap().policy.unwrap();
+    assert!(told.policy_key.is_some_and(|key| key != "0"));
+    assert!(!seen.body.windows(2).any(|octets| octets == b"-1"), "some read it as very much");
 }
 
 /// The only mail a fresh phone gets, its body as HTML.
