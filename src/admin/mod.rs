@@ -129,6 +129,7 @@ fn administering() -> Router<State> {
         .route("/api/v1/users/{name}/password", post(users::set_password))
         .route("/api/v1/users/{name}/disable", post(users::disable))
         .route("/api/v1/users/{name}/enable", post(users::enable))
+        .route("/api/v1/users/{name}/back", post(users::end_absence))
         .route("/api/v1/users/{name}/policy", post(users::set_policy))
         .route("/api/v1/policies", get(policies::list))
         .route("/api/v1/policies/{name}", put(policies::put).delete(policies::remove))

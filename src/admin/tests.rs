@@ -11,7 +11,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::database::{Error, Options, Tx};
-use crate::directory::{NewUser, Settings};
+use crate::directory::{Away, AwayWhen, NewUser, Settings, set_away};
 use crate::ids::{DeviceId, MailboxId};
 use crate::ledger::device::{Introduction, meet};
 use crate::policy::Description;
@@ -250,6 +250,22 @@ async fn policies_are_put_and_given_to_users() {
     let (status, _) = bench.shell(Method::PUT, "/api/v1/policies/strict", Some(&right)).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(bench.shell(Method::POST, path, Some(&given)).await.1["policy"], "strict");
+}
+
+#[tokio::test]
+async fn an_absence_is_shown_and_ended() {
+    let bench = bench();
+    bench.device().await;
+    let ann = bench.house.directory.find("ann").await.unwrap().id;
+    let away = Away { when: AwayWhen::Always, ..Away::default() };
+    let leave = move |tx: &Tx<'_>| set_away(tx, ann, &away, Timestamp(1));
+    bench.house.database.write(leave).await.unwrap();
+    let path = "/api/v1/users/ann";
+    assert_eq!(bench.shell(Method::GET, path, None).await.1["is_away"], true);
+    let back = format!("{path}/back");
+    let (status, user) = bench.shell(Method::POST, &back, Some(&json!({}))).await;
+    assert_eq!((status, &user["is_away"]), (StatusCode::OK, &Value::Bool(false)));
+    assert_eq!(bench.shell(Method::GET, path, None).await.1["is_away"], false);
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ pub(super) struct UserView {
     disabled: bool,
     is_admin: bool,
     policy: Option<String>,
+    /// Are automatic replies sent in their name at this moment?
+    is_away: bool,
     created_at: Timestamp,
     /// Shown once, when we made it up.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,6 +234,19 @@ pub(super) async fn remove_alias(
     Ok(Json(view(&state, user).await?))
 }
 
+/// `POST /api/v1/users/{name}/back`: an absence ends, and automatic replies with it.
+pub(super) async fn end_absence(
+    From(state): From<State>,
+    Extension(caller): Extension<Caller>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Json<UserView>, Problem> {
+    let Path(name) = name?;
+    let user = state.directory.find(&name).await?;
+    state.directory.end_absence(user.id).await?;
+    note(&state, &caller, "user.absence_ended", user.id).await?;
+    Ok(Json(view(&state, user).await?))
+}
+
 async fn view(state: &State, user: User) -> Result<UserView, Problem> {
     Ok(UserView {
         addresses: state.directory.addresses(user.id).await?,
@@ -242,6 +257,7 @@ async fn view(state: &State, user: User) -> Result<UserView, Problem> {
         disabled: user.disabled,
         is_admin: user.is_admin,
         policy: user.policy_name,
+        is_away: state.directory.away(user.id).await?.is_away(state.clock.now()),
         created_at: user.created_at,
         password: None,
     })

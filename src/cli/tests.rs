@@ -36,6 +36,7 @@ fn every_command_is_taken() {
         "retract --config x.toml --json user list",
         "retract init --hostname h --domain d --data-dir /d --listen 127.0.0.1:0 --first-user none --yes",
         "retract user add ann --address ann@x.example --password-file -",
+        "retract user back ann",
         "retract user policy ann strict",
         "retract user policy ann",
         "retract user alias ann sales@x.example --remove",

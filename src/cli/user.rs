@@ -28,6 +28,9 @@ pub(super) enum Command {
     /// Lets a user in again.
     #[command(after_help = "Example: retract user enable ann")]
     Enable(Name),
+    /// Ends a user's absence: automatic replies in their name stop.
+    #[command(after_help = "Example: retract user back ann")]
+    Back(Name),
     /// Has one more address reach a user, or no longer.
     #[command(after_help = "Example: retract user alias ann sales@example.org")]
     Alias(AliasArgs),
@@ -128,6 +131,7 @@ pub(super) async fn run(command: Command, gateway: &Gateway, say: &Say) -> Resul
             access(&args.name, "disable", &body, gateway, say).await
         }
         Command::Enable(Name { name }) => access(&name, "enable", &json!({}), gateway, say).await,
+        Command::Back(Name { name }) => access(&name, "back", &json!({}), gateway, say).await,
         Command::Alias(args) => alias(args, gateway, say).await,
         Command::Policy(args) => {
             let path = format!("/api/v1/users/{}/policy", segment(&args.name));
@@ -214,6 +218,9 @@ fn one(user: &Value) -> String {
     let mut text = format!("{} ({})", show::text(user, "name"), addresses.join(", "));
     if user["disabled"] == true {
         text.push_str(", disabled");
+    }
+    if user["is_away"] == true {
+        text.push_str(", away");
     }
     if let Some(policy) = user["policy"].as_str() {
         text.push_str(&format!(", policy {}", show::printable(policy)));

@@ -90,6 +90,16 @@ impl Directory {
     pub async fn away(&self, id: UserId) -> Result<Away, DirectoryError> {
         Ok(self.0.database.read(move |tx| away(tx, id)).await?)
     }
+
+    /// Ends an absence that is declared, now or for later; the texts stay.
+    pub async fn end_absence(&self, id: UserId) -> Result<(), DirectoryError> {
+        let now = self.0.clock.now();
+        let job = move |tx: &Tx<'_>| {
+            let there = Away { when: AwayWhen::Never, ..away(tx, id)? };
+            set_away(tx, id, &there, now)
+        };
+        Ok(self.0.database.write(job).await?)
+    }
 }
 
 /// What is answered while a user is away, inside a transaction.

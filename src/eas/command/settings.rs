@@ -66,5 +66,6 @@ async fn user(ask: &Ask) -> Result<UserInformation, Refusal> {
 
 /// Characters of AccountName and UserDisplayName ([MS-ASCMD] 2.2.3.4, 2.2.3.191).
 const NAME_CHARS_MAX: usize = 512;
-/// [MS-ASCMD] 2.2.3.177.15, of DevicePassword.
+/// [MS-ASCMD] 2.2.3.177.15, of DevicePassword: recovery is off, as every policy of ours says by not naming PasswordRecoveryEnabled
+/// ([MS-ASPROV] 2.2.2.39). What unlocks a phone would have to be kept so that we could read it, and whoever reads our state with us.
 const DENIED_BY_POLICY: Status = Status(7);
