@@ -33,6 +33,7 @@ mod town;
 mod what_it_costs;
 mod what_options_announce;
 mod while_away;
+mod who_is_meant;
 
 /// Each failure of another server that `docs/testing.md` lists has the story it names.
 #[test]
