@@ -303,6 +303,24 @@ async fn strangers_words_reach_no_page_unescaped() {
 }
 
 #[tokio::test]
+async fn the_page_of_a_mistyped_message_id_claims_nothing() {
+    let bench = bench();
+    let order = json!({ "message_id": "typo@example.org", "reason": "wrong attachment" });
+    let (_, made) = bench.shell(Method::POST, "/api/v1/orders", Some(&order)).await;
+    let page = format!("/orders/{}", made["id"]);
+    let page = text(here(&bench.router, request(Method::GET, &page, None)).await).await;
+    for words in
+        ["No message with this Message-ID has been met", "to nobody here so far", "own socket"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("100.0 %"), "{page}");
+    let path = format!("/api/v1/orders/{}/coverage", made["id"]);
+    let (_, report) = bench.shell(Method::GET, &path, None).await;
+    assert_eq!((&report["percent"], &report["is_met"]), (&Value::Null, &json!(false)));
+}
+
+#[tokio::test]
 async fn a_link_signs_in_once() {
     let bench = bench();
     let (_, link) =

@@ -100,6 +100,11 @@ async fn the_page_of_an_order_follows_the_phone_without_being_loaded_again() {
     phone.sync().await;
     let report = until_it_says(&page, "acknowledged").await;
     assert!(report.contains("1 of 1") && report.contains("100.0 %"), "{report}");
+    // Beside the acknowledgement stands what is known of the client, and above it whose message it was and when it came.
+    for words in ["untested", "octets, from", "signed in by"] {
+        assert!(report.contains(words), "{words}: {report}");
+    }
+    assert!(!report.contains("to nobody here so far"), "T0 is known: {report}");
     let mark = page.execute("return window.mark", Vec::new()).await.unwrap();
     assert_eq!(mark, json!("the same page"));
     page.close().await.unwrap();
