@@ -129,13 +129,22 @@ pub(super) async fn recall(args: RecallArgs, gateway: &Gateway, say: &Say) -> Re
         let report = waited(id, patience, "waiting for devices", gateway, say).await?;
         return finish(id, report, say);
     }
-    say.either(&answer, |order| {
-        format!(
-            "order {id}: the fence stands since {}; {} copies in the store\n`retract coverage {id} --wait` follows it",
-            show::time(order, "fenced_at"),
-            show::text(order, "copies"),
-        )
-    })
+    say.either(&answer, |order| fenced(id, order))
+}
+
+/// That an order was given; it does not say that anything was found.
+fn fenced(id: i64, order: &Value) -> String {
+    let found = match order["copies"].as_u64() {
+        Some(0) => {
+            let until = show::time(order, "stands_until");
+            format!("no mailbox has a copy now; one that comes until {until} is withheld")
+        }
+        _ => format!("{} in the store", counted(&order["copies"], "copy", "copies")),
+    };
+    let since = show::time(order, "fenced_at");
+    format!(
+        "order {id}: the fence stands since {since}; {found}\n`retract coverage {id} --wait` follows it"
+    )
 }
 
 pub(super) async fn cancel(args: CancelArgs, gateway: &Gateway, say: &Say) -> Result<(), Failure> {
@@ -591,6 +600,14 @@ mod tests {
         assert!(told.contains(words), "{told}");
         assert!(!told.contains(" %"), "{told}");
         assert_eq!(judged(&report).unwrap_err().code(), 5);
+    }
+
+    #[test]
+    fn an_order_that_found_nothing_says_so_at_once() {
+        let words = "no mailbox has a copy now; one that comes until 1970-";
+        assert!(fenced(1, &json!({ "copies": 0, "stands_until": 0 })).contains(words));
+        let told = fenced(1, &json!({ "copies": 1, "stands_until": 0 }));
+        assert!(told.contains("; 1 copy in the store"), "{told}");
     }
 
     #[test]
