@@ -21,9 +21,8 @@ use crate::phone::{Phone, SearchCopy};
 /// A key that the server no longer knows ([MS-ASCMD] 2.2.3.177.17).
 const INVALID_SYNC_KEY: Status = Status(3);
 const SUCCESS: Status = Status(1);
-/// HTTP up to 12.1: provision first ([MS-ASHTTP] 2.2.2.1.1), and the status that says the same since.
-const PROVISION_FIRST: u16 = 449;
-const NOT_PROVISIONED: Status = Status(142);
+/// What is said in HTTP up to 12.1, and the status that says the same since ([MS-ASCMD] 2.2.2): provision first; you may not.
+const IN_HTTP: [(u16, Status); 2] = [(449, Status(142)), (403, Status(129))];
 /// Success of MoveItems ([MS-ASCMD] 2.2.3.177.10).
 const MOVED: Status = Status(3);
 
@@ -35,8 +34,10 @@ impl Phone {
         answer: &HttpAnswer,
         commit: Commit,
     ) -> Result<Outcome, PhoneError> {
-        if answer.status == PROVISION_FIRST && self.profile.version < ProtocolVersion::V14_0 {
-            return Ok(Outcome::Refused(NOT_PROVISIONED));
+        if self.profile.version < ProtocolVersion::V14_0
+            && let Some((_, status)) = IN_HTTP.iter().find(|(http, _)| *http == answer.status)
+        {
+            return Ok(Outcome::Refused(*status));
         }
         if answer.status != 200 {
             return Err(PhoneError::Http(answer.status));

@@ -70,6 +70,22 @@ async fn a_phone_is_told_its_end_point() {
     }
 }
 
+/// Phones name the version they will speak, and it makes no difference.
+#[tokio::test]
+async fn phones_of_every_version_are_told_the_same() {
+    let house = House::new().await;
+    let xml = Request::mobile_sync("ann@a.example").encode();
+    for version in ["12.1", "14.0", "14.1", "16.0", "16.1"] {
+        let mut request = posts(&house, &xml);
+        request.headers.insert("ms-asprotocolversion", HeaderValue::from_static(version));
+        let seen = house.give(request).await;
+        let told = action(Response::decode(&seen.body).unwrap());
+        assert!(matches!(told, Action::Settings(_)), "{version}");
+    }
+    conforms!("MS-ASCMD_R6000", "MS-ASCMD_R6001", "MS-ASCMD_R6002", "MS-ASCMD_R6003");
+    conforms!("MS-ASCMD_R60031939");
+}
+
 #[tokio::test]
 async fn others_are_not_spoken_of_whether_they_exist_or_not() {
     let house = House::new().await;

@@ -55,6 +55,9 @@ pub(super) struct Handset {
     pub(super) hanging: Option<(Exchange, Wait)>,
 }
 
+/// Which phone of a user speaks 12.1.
+const OLDEST_AT: usize = 2;
+
 impl Handset {
     /// A few phones for every user.
     pub(super) fn some(random: &mut Random) -> Vec<Handset> {
@@ -71,6 +74,10 @@ impl Handset {
     pub(super) fn any(random: &mut Random, user: usize, at: usize) -> Handset {
         let families = Profile::families();
         let mut profile = random.pick(&families).expect("there are families").clone();
+        if at == OLDEST_AT {
+            // Every user's third phone is an old one; what the seeds found before stays as it was.
+            profile = Profile::oldest();
+        }
         profile.window_size = 1 + u32::try_from(random.below(8)).expect("small");
         profile.keeps_deleted = random.once_in(8);
         let wire = format!("{}PHONE{at}", USERS[user].to_uppercase());
