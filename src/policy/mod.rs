@@ -252,6 +252,15 @@ pub fn is_barred(tx: &Tx<'_>, device: DeviceId) -> Result<bool, Error> {
     Ok(matches!(verdict, Verdict::Blocked | Verdict::Quarantined))
 }
 
+/// Whether a device is given nothing but, at most, the directive of a wipe: barred, shut out behind a wipe that waits, or still talking
+/// after its wipe failed or was only promised.
+pub fn gets_nothing(tx: &Tx<'_>, device: DeviceId) -> Result<bool, Error> {
+    let Some(known) = ledger::device::load(tx, device)? else { return Ok(false) };
+    let standing = standing(tx, &known)?;
+    let is_out = standing.access != Access::Allow || standing.wipe == Some(WipeState::Refused);
+    Ok(is_out || is_barred(tx, device)?)
+}
+
 /// What is on the books about a device.
 fn standing(tx: &Tx<'_>, device: &Device) -> Result<Standing, Error> {
     let row = tables::device_policy(tx, device.id)?;

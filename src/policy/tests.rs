@@ -198,6 +198,11 @@ async fn a_device_that_goes_on_after_its_promise_has_refused() {
     let wipe = house.policies.device(house.device.id).await.unwrap().wipe.unwrap();
     assert_eq!((wipe.state, wipe.refused_count), (WipeState::Refused, 1));
     assert_eq!(house.ask(key).await, Verdict::WipeRequested);
+    // It is asked to wipe again and given nothing else: what is recalled now does not wait for it.
+    let device = house.device.id;
+    let out =
+        move |tx: &Tx<'_>| Ok::<_, Error>((is_barred(tx, device)?, gets_nothing(tx, device)?));
+    assert_eq!(house.policies.database.read(out).await.unwrap(), (false, true));
 }
 
 impl House {

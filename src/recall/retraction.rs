@@ -409,6 +409,24 @@ pub fn about_device(
     Ok(moved)
 }
 
+/// The copies an order has just found on a device that is given nothing: it will not hear of them either.
+pub(super) fn shut_out(
+    tx: &Tx<'_>,
+    device: DeviceId,
+    order: OrderId,
+    identity: IdentityId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let copies = tables::copies_on(tx, device)?;
+    for copy in copies.into_iter().filter(|it| it.order == order && it.identity == identity) {
+        if next(copy.reach(), copy.state, Evidence::AccessBlocked).is_ok_and(|to| to != copy.state)
+        {
+            advance(tx, now, copy, Evidence::AccessBlocked, |_| {})?;
+        }
+    }
+    Ok(())
+}
+
 /// Two people asked for a wipe, and somebody shuts the device out before it has fetched the directive: what waits for the wipe says
 /// so until the directive goes out after all. Answers how many copies do.
 pub fn shut_out_before_wipe(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<usize, Error> {

@@ -192,7 +192,7 @@ fn expand(
             write_new(tx, rooms, row, now)?;
         }
         if barred(tx, device.id)? {
-            retraction::about_device(tx, device.id, Evidence::AccessBlocked, None, now)?;
+            retraction::shut_out(tx, device.id, pair.order, pair.identity, now)?;
         }
     }
     failpoint!("recall.expanded");

@@ -241,10 +241,17 @@ async fn every_change_of_state_of_a_silent_phone_is_audited() {
 #[tokio::test]
 async fn the_report_of_a_blocked_phone_does_not_say_waiting() {
     let (mut house, bob, _, _) = story().await;
+    let earlier = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
     house.recall = house.recall.clone().barred_by(|_, _| Ok(true));
     let order = house.orders("m").await;
     house.recall.work_off().await.unwrap();
     assert!(house.states(order).await.contains(&(bob, State::Blocked)));
+    let before = house.states(earlier).await;
+    assert!(
+        before.contains(&(bob, State::Queued)),
+        "what the block itself has not moved: {before:?}"
+    );
     house.write(move |tx| retraction::let_in(tx, bob, START));
     assert!(house.states(order).await.contains(&(bob, State::Queued)));
 }
