@@ -174,16 +174,18 @@ pub fn exposed(
 
 /// The device came with a key that these books never issued to it: it existed before them, with another server or in days that a
 /// restored backup does not know, and what it was given then nobody can say. Nothing of it reads *prevented* from this commit on;
-/// the worker writes that down copy by copy.
+/// where that are many copies, the worker writes down the rest.
 pub fn existed_before(tx: &Tx<'_>, device: DeviceId, now: Timestamp) -> Result<(), Error> {
     let Some(mut row) = ledger::device::load(tx, device)?.filter(|row| !row.gap) else {
         return Ok(());
     };
     row.gap = true;
     ledger::device::store(tx, &row)?;
-    database::set_meta(tx, GAP_OF_DEVICE, "1")?;
     let event = Event::new("device.gap").id("device", device).text("why", "foreign_key");
     audit::note(tx, now, &event)?;
+    if gap_opened(tx, device, COPIES_AT_ONCE, now)? == COPIES_AT_ONCE {
+        database::set_meta(tx, GAP_OF_DEVICE, "1")?;
+    }
     tx.on_commit(move || {
         tracing::warn!(%device, "a device came with a key that was never issued to it: it existed before the ledger");
         super::work();
@@ -518,5 +520,7 @@ fn restored(copy: &mut CopyRow) {
     copy.reason = Some(ReasonCode::StateRestored);
 }
 
+/// Copies that are claimed no more in the transaction that finds the gap of one device.
+const COPIES_AT_ONCE: usize = 200;
 /// From this many replays on the report says that the device keeps asking.
 const REPLAYS_REPORTED: u32 = 3;

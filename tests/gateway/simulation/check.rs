@@ -20,7 +20,7 @@ use retract::audit;
 use retract::eas::{Answer, Body};
 use retract::ids::{DeviceId, FolderId, ItemNumber};
 use retract::ledger::{self, Place};
-use retract::recall::{Coverage, PairView, RecipientResult, State};
+use retract::recall::{Coverage, PairView, ReasonCode, RecipientResult, State};
 
 use super::phones::Held;
 use super::world::{Order, USERS, World};
@@ -315,12 +315,18 @@ impl World {
         }
     }
 
-    /// What a phone promised to have wiped is never more than promised.
+    /// What a phone promised to have wiped is never more than promised, and of one that is older than the books nobody can say.
     fn may_stay_promised(&self, pair: &PairView) -> bool {
         let mut indices = 0..self.handsets.len();
         let index = indices.find(|index| self.device(*index) == Some(pair.device));
-        let promised = index.is_some_and(|index| self.handsets[index].standing.promised);
-        promised && matches!(pair.state, State::WipeAcked | State::WipeCorroborated)
+        let Some(standing) = index.map(|index| &self.handsets[index].standing) else {
+            return false;
+        };
+        match pair.state {
+            State::WipeAcked | State::WipeCorroborated => standing.promised,
+            State::NotRetractable => standing.older && pair.reason == Some(ReasonCode::LedgerGap),
+            _ => false,
+        }
     }
 
     fn settle(&mut self) {

@@ -7,6 +7,7 @@ use activesync_phone::Exchange;
 use activesync_phone::activesync::command::CommandName;
 use retract::eas::{Body, Outcome as Served};
 use retract::ids::DeviceId;
+use retract::ledger;
 use retract::policy::{Access, NotDone, WipeKind, WipeOrder, WipeState};
 use retract::recall::{PairView, State};
 
@@ -23,6 +24,8 @@ pub(super) struct Standing {
     pub(super) promise_taken: bool,
     /// Whether it ever promised to wipe itself.
     pub(super) promised: bool,
+    /// Whether it is on the books that it existed before them.
+    pub(super) older: bool,
     /// The process died over a decision: the books say what became of it.
     pub(super) doubt: bool,
 }
@@ -51,8 +54,18 @@ impl World {
             (false, false, 0..4) => self.blocks(index, device),
             (false, false, 4..7) => self.wipes(index, device),
             (false, false, 7..10) => self.resyncs(index, device),
-            (false, false, _) => self.allows(index, device),
+            (false, false, 10) => self.allows(index, device),
+            (false, false, _) => self.turns_out_older(index, device),
         }
+    }
+
+    /// The phone said something that only an older life can have taught it: the books have a gap.
+    fn turns_out_older(&mut self, index: usize, device: DeviceId) {
+        let row = self.life().read(move |tx| ledger::device::load(tx, device));
+        let Some(row) = row else { return };
+        let engine = self.life().house.engine.clone();
+        let told = self.life().run(engine.came_from_elsewhere(&row));
+        self.handsets[index].standing.older |= told.is_ok() && !self.is_dying();
     }
 
     fn blocks(&mut self, index: usize, device: DeviceId) {
@@ -175,7 +188,9 @@ impl World {
                 assert_eq!(standing.wipe, wipe, "{called}: a wipe was lost");
             }
             let promised = standing.promised;
-            *standing = Standing { blocked, wipe, promise_taken: promise, promised, doubt: false };
+            let older = standing.older;
+            *standing =
+                Standing { blocked, wipe, promise_taken: promise, promised, older, doubt: false };
         }
     }
 
@@ -208,6 +223,7 @@ impl World {
         let is_promise = matches!(pair.state, State::WipeAcked | State::WipeCorroborated);
         let (called, state) = (self.called(index), pair.state);
         assert!(!is_promise || standing.promised, "{called} promised nothing and is {state:?}");
+        assert!(!standing.older || state != State::Prevented, "{called} is older than the books");
         let is_out = standing.blocked && standing.wipe.is_none() || standing.promise_taken;
         let waits = matches!(
             pair.state,
