@@ -254,8 +254,10 @@ fn every_command_has_a_shape_and_a_behaviour_of_one_name() {
     }
 }
 
-/// A line of the list of quirks: its number, how we behave, and the tests that show it.
-fn quirks(list: &str) -> Vec<(&str, &str, Vec<(&str, &str)>)> {
+/// A line of the list of quirks: its number, how we behave, and the tests that show it, each with its file.
+type Quirk<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>);
+
+fn quirks(list: &str) -> Vec<Quirk<'_>> {
     let lines = list.split("## What clients do").nth(1).unwrap().lines();
     let cells = lines.filter_map(|line| line.strip_prefix("| ")).map(|line| line.split(" | "));
     let rows = cells.map(Iterator::collect::<Vec<_>>).filter(|cells| cells[0] != "no.");
