@@ -94,7 +94,7 @@ const TABLE: [Row; 5] = [
     },
 ];
 
-/// What a client needs: a set of [`Behaviour`]s.
+/// What a client needs: a set of behaviours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quirks(u8);
 
