@@ -35,9 +35,9 @@ pub fn known(
     tables::known_move(tx, from, item, to)
 }
 
-/// What a device moved to this place itself and may have there under its new number.
-pub fn moved_here(tx: &Tx<'_>, place: Place) -> Result<RoaringBitmap, Error> {
-    Ok(tables::moved_to(tx, place)? & holding::all(tx, place, Kind::Loose)?)
+/// What a device moved to this place itself, after what its state there has come to, and may have there under its new number.
+pub fn moved_here(tx: &Tx<'_>, place: Place, cursor: u64) -> Result<RoaringBitmap, Error> {
+    Ok(tables::moved_to(tx, place, cursor)? & holding::all(tx, place, Kind::Loose)?)
 }
 
 /// Writes down that it is about to be moved, and forgets what is too old to be repeated.

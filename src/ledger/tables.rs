@@ -656,10 +656,12 @@ pub(super) fn known_move(
     )
 }
 
-pub(super) fn moved_to(tx: &Tx<'_>, place: Place) -> Result<RoaringBitmap, Error> {
-    let sql =
-        "SELECT to_item FROM moves WHERE device_id = ?1 AND to_id = ?2 AND to_item IS NOT NULL";
-    let items: Vec<u32> = tx.all(sql, params![place.device, place.folder], |row| row.get(0))?;
+pub(super) fn moved_to(tx: &Tx<'_>, place: Place, after: u64) -> Result<RoaringBitmap, Error> {
+    let items: Vec<u32> = tx.all(
+        "SELECT to_item FROM moves WHERE device_id = ?1 AND to_id = ?2 AND to_cursor >= ?3 AND to_item > 0",
+        params![place.device, place.folder, after],
+        |row| row.get(0),
+    )?;
     Ok(items.into_iter().collect())
 }
 

@@ -186,6 +186,27 @@ async fn a_mail_that_outlook_moved_is_not_added_beside_it() {
     assert_eq!(after_a_move(IPHONE).await, (false, whole));
 }
 
+#[tokio::test]
+async fn a_folder_that_outlook_begins_after_a_move_has_the_mail_added() {
+    let house = House::new().await;
+    let item = house.mail("one").await;
+    house.catch_up(house.begin().await).await;
+    let trash = house.folder_of_kind(FolderKind::DeletedItems).await;
+    let to = CollectionId::new(trash.number.to_string()).unwrap();
+    let way = move_items::Move {
+        src_msg_id: server_id(item),
+        src_fld_id: CollectionId::new(INBOX).unwrap(),
+        dst_fld_id: to.clone(),
+    };
+    let body = move_items::Request { moves: vec![way] }.encode(V);
+    house.give(from(&house, OUTLOOK, CommandName::MoveItems, body)).await;
+    for _ in 0..2 {
+        let begun = sync(&house, OUTLOOK, Collection::new(to.clone(), SyncKey::initial())).await;
+        let told = sync(&house, OUTLOOK, Collection::new(to.clone(), begun.sync_key)).await;
+        assert_eq!(adds(&told), ["one"]);
+    }
+}
+
 async fn windows(app: App) -> Vec<usize> {
     let house = House::new().await;
     for n in 0..30 {

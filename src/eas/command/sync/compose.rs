@@ -128,18 +128,15 @@ fn step(ask: &Ask, turn: &Turn) -> usize {
     recall::deletes_max(lost).unwrap_or(usize::MAX)
 }
 
-/// What of the additions the phone moved there itself.
+/// What of the additions the phone moved there itself since it has the folder: one that it begins anew is
+/// added whole.
 async fn moved(ask: &Ask, turn: &Turn) -> Result<RoaringBitmap, Refusal> {
     if turn.plan().adds.is_empty() || !ask.quirks.has(Behaviour::HasWhatItMoved) {
         return Ok(RoaringBitmap::new());
     }
-    let place = turn.place();
-    Ok(ask
-        .desk
-        .engine
-        .database
-        .read(move |tx: &Tx<'_>| ledger::moves::moved_here(tx, place))
-        .await?)
+    let (place, cursor) = (turn.place(), turn.collection().position.cursor);
+    let moved = move |tx: &Tx<'_>| ledger::moves::moved_here(tx, place, cursor);
+    Ok(ask.desk.engine.database.read(moved).await?)
 }
 
 impl Draft<'_> {
