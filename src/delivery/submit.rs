@@ -124,10 +124,11 @@ impl ClientKey {
         ClientKey { device, id: format!("id:{client_id}"), kept: days(14) }
     }
 
-    /// The SHA-256 of what was sent, for versions without ClientId; remembered for a day.
-    pub fn of_content(device: DeviceId, sha256: [u8; 32]) -> ClientKey {
+    /// The SHA-256 of what was sent, for versions without ClientId; remembered for 14 days where the mail has a Message-ID, which
+    /// nobody gives to a second one, else for a day.
+    pub fn of_content(device: DeviceId, sha256: [u8; 32], has_id: bool) -> ClientKey {
         let id = format!("sha256:{}", crate::database::BodyHash(sha256));
-        ClientKey { device, id, kept: days(1) }
+        ClientKey { device, id, kept: days(if has_id { 14 } else { 1 }) }
     }
 }
 

@@ -190,8 +190,14 @@ impl Admission for Everybody {
 pub enum MailName {
     /// The phone's own name for it (ClientId); the same again within 14 days is the same mail.
     Given(String),
-    /// Up to 12.1 a phone gives it none: the SHA-256 of all it asked for; the same again within a day is the same mail.
-    Content([u8; 32]),
+    /// Up to 12.1 a phone gives it none.
+    Content {
+        /// The SHA-256 of all it asked for.
+        sha256: [u8; 32],
+        /// Whether the mail has a Message-ID: then nobody writes it again, and the same within 14 days is the same mail. Without
+        /// one the same words may be meant anew after a day.
+        has_id: bool,
+    },
 }
 
 /// Mail a phone wants sent, ready to leave.

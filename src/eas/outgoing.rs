@@ -53,6 +53,6 @@ impl Outgoing for Outbox {
 fn key(device: DeviceId, name: &MailName) -> ClientKey {
     match name {
         MailName::Given(id) => ClientKey::new(device, id),
-        MailName::Content(sha256) => ClientKey::of_content(device, *sha256),
+        MailName::Content { sha256, has_id } => ClientKey::of_content(device, *sha256, *has_id),
     }
 }

@@ -106,7 +106,7 @@ async fn a_repeated_client_id_is_told_the_first_result() {
     assert!(send(key("c1")).await.repeated);
     rig.house.clock.advance(DAY);
     assert!(!send(key("c1")).await.repeated);
-    let content = || Some(ClientKey::of_content(DeviceId(7), [1; 32]));
+    let content = || Some(ClientKey::of_content(DeviceId(7), [1; 32], false));
     assert!(!send(content()).await.repeated && send(content()).await.repeated);
     rig.house.clock.advance(DAY);
     assert!(!send(content()).await.repeated);

@@ -17,8 +17,8 @@ use crate::eas::status::Refusal;
 use crate::ids::{DeviceId, IdentityId, MailboxId};
 use crate::ledger::{DetailKind, Exposure, Place, holding};
 use crate::mailbox::{Folder, Item, MailboxError};
-use crate::message::Message;
 use crate::message::compose::{Sender, Unsendable, prepare};
+use crate::message::{Identity, Message};
 use crate::recall::{self, Carries, Leaving, Likeness, OnSend, retraction};
 
 /// Recipients named in one entry of the audit.
@@ -61,7 +61,7 @@ pub(in crate::eas) fn is_plain(version: ProtocolVersion) -> bool {
     version < ProtocolVersion::V14_0
 }
 
-/// Mail of 12.1, and a name for it: there is no ClientId, so the same request again within a day is the same mail. The source is
+/// Mail of 12.1, and a name for it: there is no ClientId, so the same request again is the same mail, for as long as [`MailName`] says. The source is
 /// part of it, for the same few words may answer two mails.
 pub(in crate::eas) fn plain(ask: &Ask) -> Result<(MailName, plain_mail::Request), Refusal> {
     let request = plain_mail::Request::from_query(&ask.query, ask.body.to_vec())?;
@@ -75,7 +75,8 @@ pub(in crate::eas) fn plain(ask: &Ask) -> Result<(MailName, plain_mail::Request)
         hash.update(text);
     }
     hash.update(&request.mime);
-    Ok((MailName::Content(hash.finalize().into()), request))
+    let has_id = Identity::of_raw(&request.mime).message_id.is_some();
+    Ok((MailName::Content { sha256: hash.finalize().into(), has_id }, request))
 }
 
 /// Sends mail as a phone made it. Success is an answer without a document ([MS-ASCMD] 2.2.1.17.2).

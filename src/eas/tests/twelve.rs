@@ -91,6 +91,12 @@ async fn mail_is_sent_as_it_is_and_once() {
         let seen = house.give(asks(&house, query, NEW.as_bytes(), base64)).await;
         assert_eq!(seen.status, 200);
         assert_eq!(house.lying_in(FolderKind::SentItems).await.len(), 2, "no copy was wanted");
+        // What has a name of its own is not written twice: a phone that was away for a week repeats it.
+        let named = "To: bob@b.example\nMessage-ID: <m@a.example>\nSubject: s\n\nhi\n";
+        assert_eq!(mails(&house, Purpose::Send, named, base64).await, 200);
+        house.clock.advance(std::time::Duration::from_hours(7 * 24));
+        assert_eq!(mails(&house, Purpose::Send, named, base64).await, 200);
+        assert_eq!(house.lying_in(FolderKind::SentItems).await.len(), 3);
         conforms!("MS-ASHTTP_R122", "MS-ASHTTP_R437");
     }
 }
