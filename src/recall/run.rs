@@ -20,6 +20,7 @@ use crate::database::{self, Error, GAP_OF_DEVICE, GAP_PENDING, Tx};
 use crate::failpoint;
 use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber};
 use crate::ledger::{self, Collection, Device, Exposure, Held, Place};
+use crate::mailbox::FolderKind;
 use crate::mailbox::embedded::in_tx;
 use crate::push::Ring;
 
@@ -239,7 +240,11 @@ fn rows_without(
         return Ok(vec![row(pair, nowhere, &evidence, woken, None, now)]);
     }
     let reason = Some(ReasonCode::LedgerGap);
-    let copies = in_tx::copies_in(tx, pair.identity, pair.mailbox)?;
+    // Phones are never given the Outbox, so no Delete could reach them there.
+    let outbox = in_tx::standard_folder(tx, pair.mailbox, FolderKind::Outbox);
+    let outbox = outbox.ok().map(|folder| folder.id);
+    let mut copies = in_tx::copies_in(tx, pair.identity, pair.mailbox)?;
+    copies.retain(|copy| Some(copy.folder) != outbox);
     if copies.is_empty() {
         return Ok(vec![row(pair, nowhere, &[Evidence::BeyondDelete], never, reason, now)]);
     }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use activesync_phone::Exchange;
-use activesync_phone::activesync::{code_pages, command::CommandName};
+use activesync_phone::activesync::{ProtocolVersion, code_pages, command::CommandName};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use retract::clock::Clock;
@@ -122,9 +122,13 @@ pub(crate) fn incoming(exchange: &Exchange, connection: ConnectionId) -> Incomin
 }
 
 /// With `RETRACT_KEEP_RESPONSES`, writes a response as XML into that folder: one file for each command and shape.
-pub(crate) fn keep_response(command: Option<CommandName>, body: &[u8]) {
+pub(crate) fn keep_response(command: Option<CommandName>, version: ProtocolVersion, body: &[u8]) {
     let Some(folder) = std::env::var_os("RETRACT_KEEP_RESPONSES") else { return };
     let Some(command) = command.filter(|_| !body.is_empty()) else { return };
+    // The published schemas are those of later versions.
+    if version == ProtocolVersion::V12_1 {
+        return;
+    }
     let reader = wbxml::Reader::new(body, &code_pages::PAGES, wbxml::Limits::default());
     let Ok(xml) = reader.and_then(wbxml::xml::to_xml) else { return };
     let name = format!("{}-{}.xml", command.as_str(), shape(&xml));

@@ -32,7 +32,8 @@ pub(super) fn shape(
     email.attachments = attachments(message, collection, item);
     email.body = Some(body);
     email.body_parts = parts;
-    email.meeting_request = meeting::request(message, item.received).map(Box::new);
+    let request = meeting::request(message, item.received, options.version);
+    email.meeting_request = request.map(Box::new);
     let state = state_of(item);
     email.read = state.read;
     email.flag = state.flag;

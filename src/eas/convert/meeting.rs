@@ -1,5 +1,6 @@
 //! The invitation in a mail ([MS-ASEMAIL] 2.2.2.48): read from its calendar object (RFC 5545), as far as phones need it.
 
+use activesync::ProtocolVersion;
 use activesync::item::meeting_request::{Location, MeetingRequest, Recurrence, Recurrences};
 use activesync::types::DateTime;
 use base64::Engine;
@@ -12,13 +13,22 @@ use crate::clock::Timestamp;
 use crate::message::{Address, Message};
 
 /// The meeting a request or a cancellation is about; `None` for other mail and for objects without a start.
-pub(super) fn request(message: &Message, received: Timestamp) -> Option<MeetingRequest> {
+pub(super) fn request(
+    message: &Message,
+    received: Timestamp,
+    version: ProtocolVersion,
+) -> Option<MeetingRequest> {
     let class = message.message_class();
     if class != "IPM.Schedule.Meeting.Request" && class != "IPM.Schedule.Meeting.Canceled" {
         return None;
     }
     let event = Event::read(&message.calendar()?)?;
-    Some(event.request(received))
+    let request = event.request(received);
+    // [MS-ASEMAIL] 2.2.2.37: what names the meeting is GlobalObjId up to 14.1, and calendar:UID in its place from 16.0.
+    Some(match version >= ProtocolVersion::V16_0 {
+        true => MeetingRequest { global_obj_id: None, ..request },
+        false => MeetingRequest { uid: None, ..request },
+    })
 }
 
 impl Event {
@@ -303,8 +313,20 @@ END:VCALENDAR
 ";
 
     fn read(text: &str) -> Option<MeetingRequest> {
+        of_version(text, ProtocolVersion::V16_1)
+    }
+
+    fn of_version(text: &str, version: ProtocolVersion) -> Option<MeetingRequest> {
         let raw = Bytes::from(text.replace('\n', "\r\n"));
-        request(&Message::parse(raw).unwrap(), Timestamp(0))
+        request(&Message::parse(raw).unwrap(), Timestamp(0), version)
+    }
+
+    #[test]
+    fn a_meeting_has_one_name_of_the_two_that_versions_have() {
+        let new = read(INVITATION).unwrap();
+        assert!(new.uid.is_some() && new.global_obj_id.is_none());
+        let old = of_version(INVITATION, ProtocolVersion::V14_1).unwrap();
+        assert!(old.uid.is_none() && old.global_obj_id.is_some());
     }
 
     #[test]

@@ -132,6 +132,17 @@ async fn a_phone_with_a_gap_is_never_called_never_exposed() {
 }
 
 #[tokio::test]
+async fn a_phone_with_a_gap_is_not_owed_what_lies_where_no_phone_looks() {
+    let house = House::new().await;
+    house.delivers(2, FolderKind::Outbox, &mail("m", "x")).await;
+    let bobs = house.phone(2, "bob1");
+    house.write(device::gap_everywhere);
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    assert!(house.states(order).await.contains(&(bobs, State::NotRetractable)));
+}
+
+#[tokio::test]
 async fn a_search_copy_stays_in_the_report_whatever_the_delete_did() {
     let (house, bobs, _, at) = story().await;
     house.holds(bobs, 2, at, Exposure::SEARCHED | Exposure::READ_CLAIMED | Exposure::ACTED);

@@ -153,7 +153,7 @@ impl World {
             return None;
         };
         if status == 200 {
-            keep_response(exchange.command, &body);
+            keep_response(exchange.command, self.handsets[index].version(), &body);
         }
         let version = self.handsets[index].version();
         let user = self.handsets[index].user;
