@@ -341,7 +341,10 @@ impl World {
             for index in 0..self.handsets.len() {
                 self.catches_up(index);
             }
-            if round > 3 && before == self.quiet() {
+            // A mail that a phone repeated last may have to be tried again.
+            let outbox = self.life().house.outbox.clone();
+            let waits = self.life().run(outbox.counts()).unwrap().waiting > 0;
+            if round > 3 && before == self.quiet() && !waits {
                 return;
             }
         }
