@@ -260,10 +260,14 @@ pub(in crate::eas) async fn serve(desk: Arc<Desk>, request: Incoming) -> Outcome
     // Whatever is logged on the way names the device as it names itself.
     let phone = tracing::info_span!("phone", %peer, device_id = ask.device.wire_id);
     let served = async {
-        let Some(_at_work) = desk.place_of(ask.user.id, ask.device.id) else {
+        let device = (!session::is_fleeting(&ask.device)).then_some(ask.device.id);
+        let Some(_at_work) = desk.place_of(ask.user.id, device) else {
             return ask.refuse(&Refusal::Busy).into();
         };
-        let _turn = desk.turn_of(ask.device.id).await;
+        let _turn = match device {
+            Some(device) => Some(desk.turn_of(device).await),
+            None => None,
+        };
         match answer(&ask).await {
             Ok(outcome) => outcome,
             Err(why) => ask.refuse(&why).into(),

@@ -290,8 +290,17 @@ impl Desk {
 
     /// The place of a request among those of its user and its device; `None` where they have too many already. Without it one
     /// user could take every turn there is, with requests that only wait for one another.
-    pub(in crate::eas) fn place_of(&self, user: UserId, device: DeviceId) -> Option<AtWork> {
-        let of_device = self.devices_at_work.one(device)?;
+    ///
+    /// All phones that only try an account have one row, and are in nobody's way: for them `device` is none.
+    pub(in crate::eas) fn place_of(
+        &self,
+        user: UserId,
+        device: Option<DeviceId>,
+    ) -> Option<AtWork> {
+        let of_device = match device {
+            Some(device) => Some(self.devices_at_work.one(device)?),
+            None => None,
+        };
         Some(AtWork { _held: (of_device, self.users_at_work.one(user)?) })
     }
 
@@ -303,7 +312,7 @@ impl Desk {
 
 /// Held while a request is served, or waits to be.
 pub(in crate::eas) struct AtWork {
-    _held: (Share<DeviceId>, Share<UserId>),
+    _held: (Option<Share<DeviceId>>, Share<UserId>),
 }
 
 /// Held while a request of a device is being served.

@@ -201,10 +201,14 @@ pub(super) fn gap_opened(
     limit: usize,
     now: Timestamp,
 ) -> Result<usize, Error> {
-    let copies = tables::prevented_on(tx, device, limit)?;
+    let copies = tables::rests_on_silence(tx, device, limit)?;
     let count = copies.len();
     for copy in copies {
-        advance(tx, now, copy, Evidence::BeyondDelete, |copy| {
+        let evidence = match copy.state {
+            State::Prevented => Evidence::BeyondDelete,
+            _ => Evidence::StateRestored,
+        };
+        advance(tx, now, copy, evidence, |copy| {
             copy.reason = Some(ReasonCode::LedgerGap);
         })?;
     }

@@ -186,8 +186,14 @@ fn expand(
         let copies = held.iter().filter(|copy| copy.device == device.id);
         let mut rows: Vec<CopyRow> =
             copies.flat_map(|copy| rows_of(pair, copy, device.gap, now)).collect();
-        if rows.is_empty() {
-            rows = rows_without(tx, pair, &device, now)?;
+        // Books with a gap may lack any copy, also where they know one.
+        if rows.is_empty() || device.gap {
+            let known: Vec<_> = rows.iter().map(|row| (row.folder, row.item)).collect();
+            let others = rows_without(tx, pair, &device, now)?.into_iter();
+            let adds = |row: &CopyRow| {
+                known.is_empty() || row.folder.0 > 0 && !known.contains(&(row.folder, row.item))
+            };
+            rows.extend(others.filter(adds));
         }
         for row in &rows {
             write_new(tx, rooms, row, now)?;
@@ -204,6 +210,12 @@ fn expand(
 fn rows_of(pair: &PairRow, held: &Held, has_gap: bool, now: Timestamp) -> Vec<CopyRow> {
     if held.exposure == Exposure::NEVER && !held.open && !has_gap {
         return Vec::new();
+    }
+    if !held.exposure.any_content() && !held.open && !has_gap {
+        // It had this sent on and was never given it: nothing can be taken back, and nothing was.
+        let nowhere = (held.device, FolderId(0), ItemNumber(0));
+        let beyond = [Evidence::BeyondDelete];
+        return vec![row(pair, nowhere, &beyond, held.exposure, None, now)];
     }
     let mut evidence = vec![Evidence::MayBeHeld];
     let mut reason = None;

@@ -110,13 +110,13 @@ pub(in crate::recall) fn owed_in_folder(
     tx.all(OWED_IN_FOLDER, params![device, folder, COPIES_MAX], read_copy)
 }
 
-/// The copies on a device that read *prevented*.
-pub(in crate::recall) fn prevented_on(
+/// The copies on a device of which the books alone say that there is nothing: *prevented*, or found gone when the order came.
+pub(in crate::recall) fn rests_on_silence(
     tx: &Tx<'_>,
     device: DeviceId,
     limit: usize,
 ) -> Result<Vec<CopyRow>, Error> {
-    tx.all(PREVENTED_ON, params![device, limit], read_copy)
+    tx.all(RESTS_ON_SILENCE, params![device, limit], read_copy)
 }
 
 /// The most replays of any copy that is owed a `Delete` there.
@@ -255,7 +255,10 @@ const COPIES_IN_FOLDER: &str =
 const OWED_IN_FOLDER: &str = select_copy!(
     "WHERE device_id = ?1 AND folder_id = ?2 AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1 LIMIT ?3"
 );
-const PREVENTED_ON: &str = select_copy!("WHERE device_id = ?1 AND state = 3 LIMIT ?2");
+const RESTS_ON_SILENCE: &str = select_copy!(
+    "WHERE device_id = ?1 AND (state = 3 OR state = 6 AND reason = 'removed_earlier' AND acked_at IS NULL) \
+    AND (state = 3 OR folder_id > 0 AND kind = 1) LIMIT ?2"
+);
 const REPLAYS_OWED: &str = "SELECT MAX(replays) FROM retractions WHERE device_id = ?1 AND folder_id = ?2 \
     AND state IN (4, 5, 7, 8, 9, 15, 17, 18) AND kind = 1";
 const RESYNC_ORDERED: &str = "SELECT 1 FROM retractions WHERE device_id = ?1 AND folder_id = ?2 AND state = 9 AND kind = 1 LIMIT 1";

@@ -143,6 +143,55 @@ async fn a_phone_with_a_gap_is_not_owed_what_lies_where_no_phone_looks() {
 }
 
 #[tokio::test]
+async fn a_phone_with_a_gap_is_owed_the_copy_its_books_lack_beside_the_one_they_have() {
+    let (house, bobs, _, at) = story().await;
+    let other = house.delivers(2, FolderKind::DeletedItems, &mail("m", "oops")).await;
+    house.write(device::gap_everywhere);
+    house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    assert_eq!((house.due(bobs, at.0), house.due(bobs, other.0)), (vec![at.1], vec![other.1]));
+}
+
+#[tokio::test]
+async fn what_the_books_had_found_gone_is_open_again_once_they_have_a_gap() {
+    let (house, bobs, _, at) = story().await;
+    house.write(move |tx| {
+        let place = Place { device: bobs, folder: at.0 };
+        holding::remove(tx, place, holding::Kind::Held, &RoaringBitmap::from_iter([at.1.0]))
+    });
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    assert!(house.states(order).await.contains(&(bobs, State::Acknowledged)));
+    house.write(move |tx| retraction::existed_before(tx, bobs, START));
+    assert!(house.states(order).await.contains(&(bobs, State::Queued)));
+    assert_eq!(house.due(bobs, at.0), [at.1]);
+}
+
+#[tokio::test]
+async fn a_phone_that_had_it_forwarded_and_was_never_given_it_acknowledged_nothing() {
+    let (house, _, cams, _) = story().await;
+    let inbox = house.folder(3, FolderKind::Inbox).await.id;
+    house.write(move |tx| {
+        let copies = in_tx::copies_by_message_id(tx, "m@a.example")?;
+        let copy = copies.into_iter().find(|copy| copy.folder == inbox).unwrap();
+        let (place, item) = (Place { device: cams, folder: inbox }, copy.item.0);
+        ledger::note_copy(
+            tx,
+            ledger::Copy {
+                identity: copy.identity,
+                mailbox: copy.mailbox,
+                folder: inbox,
+                item: copy.item,
+            },
+        )?;
+        holding::expose(tx, place, Exposure::ACTED, &RoaringBitmap::from_iter([item]))
+    });
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    assert!(house.states(order).await.contains(&(cams, State::NotRetractable)));
+}
+
+#[tokio::test]
 async fn a_search_copy_stays_in_the_report_whatever_the_delete_did() {
     let (house, bobs, _, at) = story().await;
     house.holds(bobs, 2, at, Exposure::SEARCHED | Exposure::READ_CLAIMED | Exposure::ACTED);
