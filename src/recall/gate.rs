@@ -121,8 +121,19 @@ pub struct Answer {
     pub contents: Arc<[Content]>,
     /// What of it is told one by one.
     pub told: Arc<[Told]>,
-    /// The keys issued with it, by folder.
-    pub keys: Arc<[(FolderId, u64)]>,
+    /// The keys issued with it.
+    pub keys: Arc<[Keyed]>,
+}
+
+/// What an answer says of a collection under a key of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keyed {
+    /// The collection.
+    pub folder: FolderId,
+    /// The sequence of the key.
+    pub seq: u64,
+    /// The items it adds there: the books have its offer already. What it fetches besides is not among them.
+    pub adds: RoaringBitmap,
 }
 
 /// The gate's decision.
@@ -183,7 +194,6 @@ pub fn fenced_among(
 }
 
 fn record(tx: &Tx<'_>, answer: &Answer, now: Timestamp) -> Result<(), Error> {
-    let added = added_by(tx, answer)?;
     for Told { identity, kind, detail } in answer.told.iter() {
         ledger::note_detail(tx, answer.device, *identity, *kind, detail, now)?;
     }
@@ -191,7 +201,8 @@ fn record(tx: &Tx<'_>, answer: &Answer, now: Timestamp) -> Result<(), Error> {
     for content in answer.contents.iter() {
         let Content { mailbox, folder, item, identity, mut exposure } = *content;
         ledger::note_copy(tx, ledger::Copy { identity, mailbox, folder, item })?;
-        let is_added = added.get(&folder.0).is_some_and(|items| items.contains(item.0));
+        let mut keyed = answer.keys.iter();
+        let is_added = keyed.any(|keyed| keyed.folder == folder && keyed.adds.contains(item.0));
         let place = Place { device: answer.device, folder };
         if !is_added && exposure.any_content() && !ledger::held(tx, place, item)?.open {
             // A copy beside the collection: no key will ever prove that it went.
@@ -209,7 +220,8 @@ fn record(tx: &Tx<'_>, answer: &Answer, now: Timestamp) -> Result<(), Error> {
             flags |= Exposure::from_bits(bits);
             all |= items;
         }
-        let seq = answer.keys.iter().find(|(f, _)| *f == place.folder).map(|(_, seq)| *seq);
+        let keyed = answer.keys.iter().find(|keyed| keyed.folder == place.folder);
+        let seq = keyed.map(|keyed| keyed.seq);
         let entry = journal::Entry {
             at: now,
             place,
@@ -224,21 +236,6 @@ fn record(tx: &Tx<'_>, answer: &Answer, now: Timestamp) -> Result<(), Error> {
         journal::enter(tx, &entry)?;
     }
     Ok(())
-}
-
-/// What answers with a key add, by folder, this one's Adds among them: the books have its offer already. What a Sync fetches is not.
-fn added_by(tx: &Tx<'_>, answer: &Answer) -> Result<BTreeMap<i64, RoaringBitmap>, Error> {
-    let mut added = BTreeMap::new();
-    if answer.contents.is_empty() {
-        return Ok(added);
-    }
-    for (folder, _) in answer.keys.iter() {
-        let place = Place { device: answer.device, folder: *folder };
-        if let Some(collection) = ledger::Collection::load(tx, place)? {
-            added.insert(folder.0, collection.offered());
-        }
-    }
-    Ok(added)
 }
 
 /// Encoded octets that may leave for one device.

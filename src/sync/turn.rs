@@ -347,9 +347,11 @@ impl Engine {
             return Err(SyncError::Restless);
         };
         let works: Vec<Work> = turns.iter().map(|turn| Work::of(turn, turn.next)).collect();
-        let keys = works
-            .iter()
-            .filter_map(|w| Some((w.collection.place.folder, w.offer.as_ref()?.key.seq)));
+        let keys = works.iter().filter_map(|work| {
+            let offer = work.offer.as_ref()?;
+            let (folder, seq) = (work.collection.place.folder, offer.key.seq);
+            Some(gate::Keyed { folder, seq, adds: offer.delta.adds.clone() })
+        });
         let answer = gate::Answer {
             device,
             command,
