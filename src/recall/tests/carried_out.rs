@@ -321,13 +321,10 @@ async fn a_wipe_that_was_called_off_leaves_the_delete_owed() {
     let (house, bob, _, at) = story().await;
     let order = house.orders("m").await;
     house.recall.work_off().await.unwrap();
-    let hears = |evidence| {
-        house.write(move |tx| retraction::about_device(tx, bob, evidence, None, START));
-    };
-    hears(Evidence::WipeAsked { second_person: true });
-    hears(Evidence::WipeSignal);
+    house.hears(bob, Evidence::WipeAsked { second_person: true });
+    house.hears(bob, Evidence::WipeSignal);
     assert!(house.due(bob, at.0).is_empty());
-    hears(Evidence::WipeCalledOff);
+    house.hears(bob, Evidence::WipeCalledOff);
     assert_eq!(house.due(bob, at.0), [at.1]);
     assert!(house.states(order).await.contains(&(bob, State::Queued)));
 }
@@ -337,14 +334,11 @@ async fn a_blocked_phone_that_knocks_is_still_blocked() {
     let (house, bob, _, _) = story().await;
     let order = house.orders("m").await;
     house.recall.work_off().await.unwrap();
-    let hears = |evidence| {
-        house.write(move |tx| retraction::about_device(tx, bob, evidence, None, START));
-    };
     let state = async || house.states(order).await[0].1;
-    hears(Evidence::NoContact);
+    house.hears(bob, Evidence::NoContact);
     house.write(move |tx| retraction::heard(tx, bob, START));
     assert_eq!(state().await, State::Queued);
-    hears(Evidence::AccessBlocked);
+    house.hears(bob, Evidence::AccessBlocked);
     house.write(move |tx| retraction::heard(tx, bob, START));
     assert_eq!(state().await, State::Blocked);
 }

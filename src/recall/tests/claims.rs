@@ -19,11 +19,6 @@ async fn nowhere() -> (House, DeviceId, OrderId) {
 }
 
 impl House {
-    fn hears(&self, phone: DeviceId, evidence: Evidence) {
-        let now = self.clock.now();
-        self.write(move |tx| retraction::about_device(tx, phone, evidence, None, now));
-    }
-
     async fn shown(&self, order: OrderId, phone: DeviceId) -> (State, Option<ReasonCode>) {
         let coverage = self.recall.coverage(order).await.unwrap();
         let pair = coverage.devices.iter().find(|pair| pair.device == phone).unwrap();

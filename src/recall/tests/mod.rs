@@ -11,6 +11,7 @@ use roaring::RoaringBitmap;
 use tempfile::TempDir;
 
 use super::gate::FenceBoard;
+use super::retraction::Evidence;
 use super::*;
 use crate::clock::Timestamp;
 use crate::database::{Bodies, Options};
@@ -146,6 +147,12 @@ impl House {
             let proof = retraction::Proof { seq, deleted: &deleted, ..Default::default() };
             retraction::proven(tx, phone, at.0, proof, now)
         });
+    }
+
+    /// Something happens to a phone as a whole.
+    fn hears(&self, phone: DeviceId, evidence: Evidence) {
+        let now = self.clock.now();
+        self.write(move |tx| retraction::about_device(tx, phone, evidence, None, now));
     }
 
     fn due(&self, phone: DeviceId, folder: FolderId) -> Vec<ItemNumber> {
