@@ -14,6 +14,7 @@ pub mod directory;
 pub mod eas;
 pub mod failpoint;
 pub mod ids;
+pub mod keyring;
 pub mod ledger;
 pub mod mailbox;
 pub mod message;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// The stack, from the ground up; a room may use the rooms of earlier rows only.
 const STACK: [&[&str]; 11] = [
     &["ids", "clock", "secret", "failpoint"],
-    &["database"],
+    &["database", "keyring"],
     &["audit", "message", "directory"],
     &["mailbox", "push"],
     &["delivery", "ledger"],
