@@ -15,6 +15,8 @@ pub struct Offer {
     pub key: u32,
     /// The policy.
     pub policy: Policy,
+    /// Whether the device has obeyed one before: what that demanded and this one does not has to be taken back in words.
+    pub is_later: bool,
 }
 
 /// What a device said it did with its policy ([MS-ASPROV] 2.2.2.53).
@@ -79,9 +81,10 @@ pub(super) fn offer(
             && row.acknowledged_offer != Some(offered.key)
     });
     let key = known.map_or(fresh_key, |offered| offered.key);
+    let is_later = row.acknowledged.is_some();
     row.offered = Some(tables::Keyed { key, name: policy.name.clone(), revision: policy.revision });
     tables::put_device_policy(tx, device, &row)?;
-    Ok(Offer { key, policy })
+    Ok(Offer { key, policy, is_later })
 }
 
 /// The device acknowledges what went out under `key`. The final key is the one that went out: a repeated acknowledgement, whose

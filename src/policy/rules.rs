@@ -144,6 +144,8 @@ pub enum Attachments {
 
 #[cfg(test)]
 mod tests {
+    use conformance::conforms;
+
     use super::*;
 
     #[test]
@@ -153,6 +155,11 @@ mod tests {
         assert_eq!(short.wrong(), Some("password_attempts_max"));
         let old = Rules { mail_age_filter_max: Some(6), ..Rules::default() };
         assert_eq!(old.wrong(), Some("mail_age_filter_max"));
+        for age in 0..=5 {
+            let rules = Rules { mail_age_filter_max: Some(age), ..Rules::default() };
+            assert_eq!(rules.wrong(), None);
+        }
+        conforms!("MS-ASPROV_R257");
     }
 
     #[test]

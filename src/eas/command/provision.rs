@@ -141,7 +141,7 @@ fn offered(offer: Offer) -> Response {
         policy_type: POLICY_TYPE_WBXML.to_owned(),
         status: policy_status::SUCCESS,
         policy_key: Some(offer.key.to_string()),
-        document: Some(document(&offer.policy.rules)),
+        document: Some(document(&offer.policy.rules, offer.is_later)),
     };
     Response { policy: Some(policy), ..Response::new(status::SUCCESS) }
 }
@@ -184,10 +184,12 @@ async fn acknowledge(
     })
 }
 
-/// An answer about the policy alone.
+/// An answer about the policy alone. A type that does not exist is not repeated ([MS-ASPROV] 2.2.2.43).
 fn said(request: &PolicyRequest, about: Status) -> Response {
+    let is_type = [POLICY_TYPE_WBXML, POLICY_TYPE_WAP].contains(&request.policy_type.as_str());
+    let policy_type = if is_type { &request.policy_type } else { POLICY_TYPE_WBXML };
     let policy = PolicyResponse {
-        policy_type: request.policy_type.clone(),
+        policy_type: policy_type.to_owned(),
         status: about,
         policy_key: None,
         document: None,
@@ -195,40 +197,108 @@ fn said(request: &PolicyRequest, about: Status) -> Response {
     Response { policy: Some(policy), ..Response::new(status::SUCCESS) }
 }
 
-/// The rules on the wire. What is not demanded is not said, except for the two that some phones insist on; a limit that is
-/// unlimited is left out, since `-1` makes a client drop the whole policy.
-fn document(rules: &Rules) -> PolicyDocument {
-    let quantity = |number: Option<u32>| number.map(|number| Quantity::Is(i64::from(number)));
-    let small = |number: Option<u8>| quantity(number.map(u32::from));
+/// The rules on the wire. What is not demanded is not said, except for the two that some phones insist on, and to a device that has
+/// obeyed another policy before ([MS-ASPROV] 3.2.5.1.1). A limit that is unlimited is left out or is the largest number, since `-1`
+/// makes a client drop the whole policy.
+fn document(rules: &Rules, is_later: bool) -> PolicyDocument {
+    let lifted = if is_later { nothing_demanded() } else { PolicyDocument::default() };
+    let quantity = |number: Option<u32>, lifted: Option<Quantity>| {
+        number.map(|number| Quantity::Is(i64::from(number))).or(lifted)
+    };
+    let small = |number: Option<u8>, lifted| quantity(number.map(u32::from), lifted);
     PolicyDocument {
         device_password_enabled: Some(rules.password_required.unwrap_or(false)),
-        alphanumeric_device_password_required: rules.password_alphanumeric,
-        require_storage_card_encryption: rules.card_encryption,
+        alphanumeric_device_password_required: rules
+            .password_alphanumeric
+            .or(lifted.alphanumeric_device_password_required),
+        require_storage_card_encryption: rules
+            .card_encryption
+            .or(lifted.require_storage_card_encryption),
         attachments_enabled: Some(rules.attachments_allowed.unwrap_or(true)),
-        min_device_password_length: small(rules.password_length_min),
-        max_inactivity_time_device_lock: quantity(rules.lock_after_s),
-        max_device_password_failed_attempts: small(rules.password_attempts_max),
-        max_attachment_size: quantity(rules.attachment_octets_max),
-        allow_simple_device_password: rules.password_simple_allowed,
-        device_password_expiration: quantity(rules.password_days_max),
-        device_password_history: quantity(rules.password_history),
-        allow_storage_card: rules.card_allowed,
-        allow_camera: rules.camera_allowed,
-        require_device_encryption: rules.device_encryption,
-        allow_unsigned_applications: rules.unsigned_applications_allowed,
-        min_device_password_complex_characters: small(rules.password_kinds_min),
-        allow_wifi: rules.wifi_allowed,
-        allow_bluetooth: small(rules.bluetooth),
-        require_manual_sync_when_roaming: rules.manual_when_roaming,
-        allow_html_email: rules.html_allowed,
-        max_email_age_filter: small(rules.mail_age_filter_max),
-        max_email_body_truncation_size: quantity(rules.body_octets_max),
-        max_email_html_body_truncation_size: quantity(rules.html_body_octets_max),
-        allow_browser: rules.browser_allowed,
-        allow_consumer_email: rules.other_mail_allowed,
+        min_device_password_length: small(
+            rules.password_length_min,
+            lifted.min_device_password_length,
+        ),
+        max_inactivity_time_device_lock: quantity(
+            rules.lock_after_s,
+            lifted.max_inactivity_time_device_lock,
+        ),
+        max_device_password_failed_attempts: small(
+            rules.password_attempts_max,
+            lifted.max_device_password_failed_attempts,
+        ),
+        max_attachment_size: quantity(rules.attachment_octets_max, lifted.max_attachment_size),
+        allow_simple_device_password: rules
+            .password_simple_allowed
+            .or(lifted.allow_simple_device_password),
+        device_password_expiration: quantity(
+            rules.password_days_max,
+            lifted.device_password_expiration,
+        ),
+        device_password_history: quantity(rules.password_history, lifted.device_password_history),
+        allow_storage_card: rules.card_allowed.or(lifted.allow_storage_card),
+        allow_camera: rules.camera_allowed.or(lifted.allow_camera),
+        require_device_encryption: rules.device_encryption.or(lifted.require_device_encryption),
+        allow_unsigned_applications: rules
+            .unsigned_applications_allowed
+            .or(lifted.allow_unsigned_applications),
+        min_device_password_complex_characters: small(
+            rules.password_kinds_min,
+            lifted.min_device_password_complex_characters,
+        ),
+        allow_wifi: rules.wifi_allowed.or(lifted.allow_wifi),
+        allow_bluetooth: small(rules.bluetooth, lifted.allow_bluetooth),
+        require_manual_sync_when_roaming: rules
+            .manual_when_roaming
+            .or(lifted.require_manual_sync_when_roaming),
+        allow_html_email: rules.html_allowed.or(lifted.allow_html_email),
+        max_email_age_filter: small(rules.mail_age_filter_max, lifted.max_email_age_filter),
+        max_email_body_truncation_size: quantity(
+            rules.body_octets_max,
+            lifted.max_email_body_truncation_size,
+        ),
+        max_email_html_body_truncation_size: quantity(
+            rules.html_body_octets_max,
+            lifted.max_email_html_body_truncation_size,
+        ),
+        allow_browser: rules.browser_allowed.or(lifted.allow_browser),
+        allow_consumer_email: rules.other_mail_allowed.or(lifted.allow_consumer_email),
         ..PolicyDocument::default()
     }
 }
+
+/// What a device does that obeys nothing: in words, since what is missing leaves a device as it is.
+fn nothing_demanded() -> PolicyDocument {
+    PolicyDocument {
+        alphanumeric_device_password_required: Some(false),
+        require_storage_card_encryption: Some(false),
+        min_device_password_length: Some(Quantity::Unset),
+        max_inactivity_time_device_lock: Some(Quantity::Unset),
+        max_device_password_failed_attempts: Some(Quantity::Unset),
+        max_attachment_size: Some(Quantity::Unset),
+        allow_simple_device_password: Some(true),
+        device_password_expiration: Some(Quantity::Unset),
+        device_password_history: Some(Quantity::Is(0)),
+        allow_storage_card: Some(true),
+        allow_camera: Some(true),
+        require_device_encryption: Some(false),
+        allow_unsigned_applications: Some(true),
+        min_device_password_complex_characters: Some(Quantity::Is(1)),
+        allow_wifi: Some(true),
+        allow_bluetooth: Some(Quantity::Is(2)),
+        require_manual_sync_when_roaming: Some(false),
+        allow_html_email: Some(true),
+        max_email_age_filter: Some(Quantity::Is(0)),
+        max_email_body_truncation_size: Some(Quantity::Is(i64::from(i32::MAX))),
+        max_email_html_body_truncation_size: Some(Quantity::Is(i64::from(i32::MAX))),
+        allow_browser: Some(true),
+        allow_consumer_email: Some(true),
+        ..PolicyDocument::default()
+    }
+}
+
+/// The type of policy of 2.5, which is not served.
+const POLICY_TYPE_WAP: &str = "MS-WAP-Provisioning-XML";
 
 impl Admission for Policies {
     fn admit<'a>(&'a self, asks: Asks<'a>) -> BoxFuture<'a, Result<Admitted, database::Error>> {

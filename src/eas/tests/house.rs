@@ -21,8 +21,8 @@ use crate::database::{Bodies, Database, Options, Tx};
 use crate::delivery::{Outbox, OutboxSettings, Postman};
 use crate::directory::{Directory, NewUser, Settings};
 use crate::eas::{
-    Answer, Body, ConnectionId, Discovery, Everybody, Gateway, GatewayLimits, Handler, Incoming,
-    Outcome, Place, Rooms, Trust, Waiting,
+    Admission, Answer, Body, ConnectionId, Discovery, Everybody, Gateway, GatewayLimits, Handler,
+    Incoming, Outcome, Place, Rooms, Trust, Waiting,
 };
 use crate::ids::{DeviceId, FolderId, ItemNumber, MailboxId, OrderId, UserId};
 use crate::ledger::{self, Books, DetailKind, Exposure};
@@ -83,6 +83,20 @@ impl House {
         limits: GatewayLimits,
         seen_through: impl FnOnce(Embedded, Clock) -> Arc<dyn Mailbox>,
     ) -> House {
+        House::built(limits, seen_through, |_| Arc::new(Everybody)).await
+    }
+
+    /// A house that lets nobody in who does not obey its policy.
+    pub(super) async fn guarded() -> House {
+        let admission = |policies: &Policies| Arc::new(policies.clone()) as Arc<dyn Admission>;
+        House::built(GatewayLimits::default(), |store, _| Arc::new(store), admission).await
+    }
+
+    async fn built(
+        limits: GatewayLimits,
+        seen_through: impl FnOnce(Embedded, Clock) -> Arc<dyn Mailbox>,
+        admission: impl FnOnce(&Policies) -> Arc<dyn Admission>,
+    ) -> House {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp(1_795_500_000_000));
         let database = Database::open(dir.path(), Options::quick(&clock)).unwrap();
@@ -124,7 +138,7 @@ impl House {
             engine: engine.clone(),
             bells: bells.clone(),
             directory: directory.clone(),
-            admission: Arc::new(Everybody),
+            admission: admission(&policies),
             policies: Some(policies.clone()),
             outgoing: Some(Arc::new(outbox.clone())),
             trust: trust(),

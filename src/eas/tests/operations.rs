@@ -161,6 +161,18 @@ async fn policy_holds_back_attachments() {
         let seen = fetches(&house, vec![file(reference.clone())]).await;
         assert_eq!(status(&seen[0]), said);
     }
+    conforms!("MS-ASPROV_R206");
+    let rules = Rules { attachments_allowed: Some(true), ..Rules::default() };
+    let policy = Policy {
+        name: "default".into(),
+        revision: 0,
+        rules,
+        exempts_unprovisionable: false,
+        accepts_partial: true,
+    };
+    house.policies.put(policy, "root").await.unwrap();
+    assert_eq!(status(&fetches(&house, vec![file(reference)]).await[0]), 1);
+    conforms!("MS-ASPROV_R207");
 }
 
 #[tokio::test]

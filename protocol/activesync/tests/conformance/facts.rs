@@ -32,7 +32,7 @@ fn document(tag: Tag) -> Vec<u8> {
 }
 
 /// Whether a version has a tag: it is taken, and written. Both or neither.
-fn has(version: ProtocolVersion, tag: Tag) -> bool {
+pub(crate) fn has(version: ProtocolVersion, tag: Tag) -> bool {
     let octets = document(tag);
     let taken = match Cursor::new(&octets, version).unwrap().any_root() {
         Ok(root) => root == tag,

@@ -8,4 +8,6 @@ mod facts;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod structure;
