@@ -336,7 +336,7 @@ mod tests {
         }
         conforms!("MS-ASCMD_R7545", "MS-ASCMD_R7546", "MS-ASCMD_R7547", "MS-ASCMD_R7548");
         conforms!("MS-ASCMD_R7550", "MS-ASCMD_R7551", "MS-ASCMD_R7553", "MS-ASCMD_R7558");
-        conforms!("MS-ASCMD_R7559");
+        conforms!("MS-ASCMD_R7559", "MS-ASHTTP_R184");
         for (admitted, http) in [
             (Admitted::NotProvisioned, 449),
             (Admitted::PolicyRefresh, 449),
@@ -372,8 +372,10 @@ mod tests {
     fn trouble_behind_us_is_never_the_phones_fault() {
         let down = Refusal::Mailbox(MailboxError::Down("imap".to_owned()));
         assert_eq!(said(down, CommandName::Sync, ProtocolVersion::V16_1).0, 503);
+        conforms!("MS-ASHTTP_R190");
         let full = Refusal::Mailbox(MailboxError::Full);
         assert_eq!(said(full, CommandName::Sync, ProtocolVersion::V16_1).0, 507);
+        conforms!("MS-ASHTTP_R192");
         let wrong = Refusal::SignIn(SignInError::Wrong);
         assert_eq!(said(wrong, CommandName::Sync, ProtocolVersion::V16_1).0, 401);
     }

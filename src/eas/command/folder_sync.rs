@@ -35,11 +35,12 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
             Response { status: status::INVALID_SYNC_KEY, sync_key: None, changes: None }
         }
     };
+    let begins_anew = claim == Claim::First || response.sync_key.is_none();
     let answer = ask.plain(&response);
-    if claim != Claim::First {
+    if !begins_anew {
         return Ok(answer.into());
     }
-    // [MS-ASHTTP] 2.2.1.2.1.9: with the first key the versions are told again.
+    // [MS-ASHTTP] 3.2.5.1: with the first key, or where there has to be one, the versions are told again.
     let versions = header(&version_list(VERSIONS));
     Ok(announce(answer).with(HeaderName::from_static(X_MS_RP), versions).into())
 }

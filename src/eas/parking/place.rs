@@ -38,6 +38,12 @@ impl Place {
         }
     }
 
+    /// Whether there is a place that knows the method.
+    pub(super) fn any_knows(method: &Method) -> bool {
+        let places = [Place::ActiveSync, Place::AutodiscoverXml, Place::AutodiscoverJson];
+        places.into_iter().any(|place| place.knows(method))
+    }
+
     pub(super) fn knows(self, method: &Method) -> bool {
         self.methods().split(',').any(|known| known == method.as_str())
     }

@@ -127,6 +127,10 @@ async fn arrive(request: Request<Arriving>, caller: Caller, house: &House) -> Ar
 /// The request without its body, if its path and method are ours.
 fn incoming(parts: Parts, caller: Caller, house: &House) -> Result<Incoming, Answer> {
     let path = tidy(parts.uri.path());
+    // [MS-ASHTTP] 2.2.2.1.1: what no place here can do.
+    if !Place::any_knows(&parts.method) {
+        return Err(Answer::empty(StatusCode::NOT_IMPLEMENTED));
+    }
     let place = Place::of(&path).ok_or_else(|| Answer::empty(StatusCode::NOT_FOUND))?;
     if !place.knows(&parts.method) {
         let allow = HeaderValue::from_static(place.methods());

@@ -56,6 +56,14 @@ async fn later_only_differences_are_told() {
     // Lost: told again.
     assert_eq!(house.folder_sync(key.as_str()).await.changes.unwrap().adds.len(), 1);
     assert_eq!(house.folder_sync("9.rubbish").await.status, status::folder_sync::INVALID_SYNC_KEY);
+    // It has to begin anew, and is told with which versions and commands.
+    let stale =
+        activesync::command::folder_sync::Request { sync_key: SyncKey::new("9.rubbish").unwrap() };
+    let seen = house.send(CommandName::FolderSync, stale.encode(V)).await;
+    for name in ["x-ms-rp", "ms-asprotocolcommands", "ms-asprotocolversions"] {
+        assert!(seen.headers.iter().any(|(found, _)| found == name), "{name}");
+    }
+    conforms!("MS-ASHTTP_R1105", "MS-ASHTTP_R478", "MS-ASHTTP_R708", "MS-ASHTTP_R800");
     conforms!("MS-ASCMD_R4083", "MS-ASCMD_R4068");
 }
 
@@ -90,6 +98,30 @@ async fn a_folder_is_made_renamed_and_deleted_once_and_not_reported_back() {
     assert_eq!(again, gone);
     let key = gone.sync_key.unwrap();
     assert_eq!(house.folder_sync(key.as_str()).await.changes.unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_folder_goes_to_another_place_and_no_mail_is_sent_with_the_list() {
+    let house = House::new().await;
+    let item = house.mail("one").await;
+    let key = house.folder_sync("0").await.sync_key.unwrap();
+    let folder = house.inbox_folder().await;
+    assert_eq!(house.exposure(folder, item).await, crate::ledger::Exposure::default());
+    conforms!("MS-ASHTTP_R428");
+    let made = create(&house, &key, "Projects").await;
+    let request = folder_update::Request {
+        sync_key: made.sync_key.unwrap(),
+        server_id: made.server_id.clone().unwrap(),
+        parent_id: ServerId::new(INBOX).unwrap(),
+        display_name: "Projects".to_owned(),
+    };
+    let moved: folder_update::Response =
+        house.send(CommandName::FolderUpdate, request.encode(V)).await.read();
+    assert_eq!(moved.status, status::folder_update::SUCCESS);
+    let folders = house.folder_sync("0").await.changes.unwrap().adds;
+    let found = folders.iter().find(|found| Some(&found.server_id) == made.server_id.as_ref());
+    assert_eq!(found.unwrap().parent_id.as_str(), INBOX);
+    conforms!("MS-ASHTTP_R68");
 }
 
 #[tokio::test]
@@ -153,6 +185,7 @@ async fn an_estimate_agrees_with_the_next_sync_and_moves_nothing() {
     conforms!("MS-ASCMD_R4139", "MS-ASCMD_R4130");
     let key = house.begin().await;
     assert_eq!(estimate(key.as_str(), INBOX, Vec::new()).await, (1, Some(1)));
+    conforms!("MS-ASHTTP_R500");
     assert_eq!(estimate("5.rubbish", INBOX, Vec::new()).await, (4, None));
     assert_eq!(estimate(key.as_str(), "4711", Vec::new()).await, (2, None));
     // What mail does not have: a limit of the recipient cache, and a filter of other classes.

@@ -81,7 +81,7 @@ async fn an_invitation_is_accepted_once_and_leaves_the_inbox() {
         assert_eq!(respond(&house, accepted.clone()).await, 1);
     }
     conforms!("MS-ASCMD_R4180", "MS-ASCMD_R3807", "MS-ASCMD_R5374", "MS-ASCMD_R6062");
-    conforms!("MS-ASCMD_R5723", "MS-ASCMD_R7115", "MS-ASCMD_R266");
+    conforms!("MS-ASCMD_R5723", "MS-ASCMD_R7115", "MS-ASCMD_R266", "MS-ASHTTP_R432");
     let mails = house.lying_in(FolderKind::SentItems).await;
     assert_eq!(mails.len(), 1, "{mails:?}");
     for words in [
@@ -112,12 +112,13 @@ async fn a_mail_goes_only_where_one_is_asked_for() {
     let one = house.raw(&invitation("one", "")).await;
     assert_eq!(respond(&house, reply(UserResponse::Declined, one)).await, 1);
     conforms!("MS-ASCMD_R7113", "MS-ASCMD_R837", "MS-ASCMD_R5725", "MS-ASCMD_R5072");
+    conforms!("MS-ASHTTP_R501");
     assert!(house.lying_in(FolderKind::SentItems).await.is_empty());
     let two = house.raw(&invitation("two", "")).await;
     let empty = reply(UserResponse::TentativelyAccepted, two);
     let empty = Reply { send_response: Some(SendResponse::default()), ..empty };
     assert_eq!(respond(&house, empty).await, 1);
-    conforms!("MS-ASCMD_R7114", "MS-ASCMD_R5724");
+    conforms!("MS-ASCMD_R7114", "MS-ASCMD_R5724", "MS-ASHTTP_R433");
     assert_eq!(subjects(&house, FolderKind::SentItems).await, ["Tentative: two"]);
     // Until 14.1 the phone sends its answer itself.
     for (version, name) in [(ProtocolVersion::V14_1, "three"), (ProtocolVersion::V14_0, "four")] {

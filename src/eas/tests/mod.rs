@@ -20,5 +20,6 @@ mod send;
 mod session;
 mod settings;
 mod sync;
+mod transport;
 mod twelve;
 mod uploads;

@@ -83,7 +83,7 @@ async fn what_there_is_not_has_a_status_for_the_one_who_is_meant() {
     let certificates = bert.certificates.as_ref().unwrap();
     assert_eq!(certificates.status.unwrap().0, 7);
     assert_eq!((certificates.certificate_count, certificates.certificates.len()), (Some(0), 0));
-    conforms!("MS-ASCMD_R4304");
+    conforms!("MS-ASCMD_R4304", "MS-ASHTTP_R507");
     let availability = bert.availability.as_ref().unwrap();
     assert_eq!((availability.status.unwrap().0, &availability.merged_free_busy), (163, &None));
     conforms!("MS-ASCMD_R4298", "MS-ASCMD_R3338");

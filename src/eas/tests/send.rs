@@ -104,6 +104,7 @@ async fn a_mail_is_sent_once_however_often_it_is_asked_for() {
     // A note about x, whom nothing reaches from here, quotes the same subject.
     let is_it = |mail: &&String| mail.contains("Subject: s\r\n") && !mail.contains("x@b.example");
     assert_eq!(arrived.iter().filter(is_it).count(), 1);
+    conforms!("MS-ASHTTP_R484");
     let other = send_mail::Request { save_in_sent_items: false, ..mail("2", NEW) };
     assert_eq!(send(&house, &other).await, None);
     assert_eq!(house.lying_in(FolderKind::SentItems).await.len(), 1, "no copy was wanted");

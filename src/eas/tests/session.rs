@@ -33,6 +33,7 @@ async fn options_say_exactly_what_is_served() {
     let seen = house.give(request).await;
     let header = |name: &str| seen.headers.iter().find(|(n, _)| n == name).map(|(_, v)| &v[..]);
     assert_eq!(header("ms-asprotocolversions"), Some("12.1,14.0,14.1,16.0,16.1"));
+    conforms!("MS-ASHTTP_R296", "MS-ASHTTP_R297", "MS-ASHTTP_R459");
     conforms!(
         "MS-ASHTTP_R238",
         "MS-ASHTTP_R460",

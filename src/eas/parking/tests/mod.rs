@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use conformance::conforms;
 use http::StatusCode;
 use parking_lot::Mutex;
 use rustls_pki_types::pem::PemObject as _;

@@ -149,12 +149,21 @@ async fn unknown_paths_and_methods_are_told_so() {
         head.starts_with("HTTP/1.1 405 ") && head.contains("allow: OPTIONS,POST\r\n"),
         "{head}"
     );
-    phone.says("BREW /Microsoft-Server-ActiveSync HTTP/1.1\r\n\r\n").await;
-    assert_eq!(phone.hears_status().await, 405);
+    for method in ["BREW", "PUT", "DELETE", "PROPFIND"] {
+        phone.says(format!("{method} /Microsoft-Server-ActiveSync HTTP/1.1\r\n\r\n")).await;
+        assert_eq!(phone.hears_status().await, 501, "{method}");
+    }
+    conforms!("MS-ASHTTP_R187", "MS-ASHTTP_R443", "MS-ASHTTP_R465");
     phone.says("GET / HTTP/1.1\r\n\r\n").await;
     assert_eq!(phone.hears_status().await, 404);
+    conforms!("MS-ASHTTP_R182");
     phone.says("OPTIONS //Microsoft-server-activesync/ HTTP/1.1\r\n\r\n").await;
-    assert_eq!(phone.hears_status().await, 200, "still the same connection");
+    let (head, body) = phone.hears().await;
+    assert!(
+        head.starts_with("HTTP/1.1 200 OK\r\n") && body.is_empty(),
+        "still the same connection"
+    );
+    conforms!("MS-ASHTTP_R319", "MS-ASHTTP_R239", "MS-ASHTTP_R241", "MS-ASHTTP_R240");
 }
 
 #[tokio::test]
@@ -197,6 +206,7 @@ async fn a_turn_that_does_not_come_is_told_so() {
     second.posts("", "mine").await;
     let (head, _) = second.hears().await;
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after: 60\r\n"), "{head}");
+    conforms!("MS-ASHTTP_R273", "MS-ASHTTP_R287", "MS-ASHTTP_R288", "MS-ASHTTP_R190");
     go_on.send("at last".to_owned()).unwrap();
     assert_eq!(first.hears_body().await, "at last");
     second.posts("", "mine").await;

@@ -12,7 +12,44 @@ async fn a_connection_serves_many_requests() {
         assert_eq!(plain.hears_body().await, format!("plain {round}"));
         assert_eq!(tls.hears_body().await, format!("tls {round}"));
     }
+    conforms!("MS-ASHTTP_R1", "MS-ASHTTP_R401", "MS-ASHTTP_R518", "MS-ASHTTP_R281");
     assert_eq!(gateway.endpoint.gauge().connections(), 2);
+}
+
+/// Every octet of an answer, and none before it is asked for ([MS-ASHTTP] 2.2.2).
+#[tokio::test]
+async fn an_answer_is_a_status_line_headers_and_a_body() {
+    let gateway = Gateway::usual().await;
+    let mut phone = gateway.phone().await;
+    for text in ["", "data", "Gr\u{fc}\u{df}e"] {
+        phone.posts("", text).await;
+        let (head, body) = phone.hears().await;
+        assert_eq!(body, text);
+        conforms!("MS-ASHTTP_R167", "MS-ASHTTP_R228", "MS-ASHTTP_R169");
+        let (status_line, headers) = head.split_once("\r\n").unwrap();
+        assert_eq!(status_line, "HTTP/1.1 200 OK");
+        conforms!("MS-ASHTTP_R172", "MS-ASHTTP_R175");
+        let headers = headers.strip_suffix("\r\n\r\n").unwrap();
+        let headers: Vec<_> =
+            headers.split("\r\n").map(|line| line.split_once(": ").unwrap()).collect();
+        conforms!("MS-ASHTTP_R170");
+        let header = |name: &str| {
+            let mut found = headers.iter().filter(|(found, _)| found.eq_ignore_ascii_case(name));
+            let value = found.next().map(|(_, value)| *value);
+            assert!(found.next().is_none(), "{name} twice");
+            value
+        };
+        assert_eq!(header("Content-Length"), Some(text.len().to_string().as_str()));
+        conforms!("MS-ASHTTP_R199", "MS-ASHTTP_R216", "MS-ASHTTP_R521", "MS-ASHTTP_R212");
+        assert_eq!(header("Content-Type"), Some("application/vnd.ms-sync.wbxml"));
+        conforms!("MS-ASHTTP_R201", "MS-ASHTTP_R218", "MS-ASHTTP_R522");
+        assert_eq!(header("Content-Encoding"), None);
+        conforms!("MS-ASHTTP_R412", "MS-ASHTTP_R215");
+    }
+    // What is heard after the last answer is nothing, until the end.
+    phone.0.shutdown().await.unwrap();
+    assert!(phone.hears_the_end().await.is_empty());
+    conforms!("MS-ASHTTP_R261");
 }
 
 #[tokio::test]
