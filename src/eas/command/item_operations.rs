@@ -39,12 +39,19 @@ const TRIES: usize = 4;
 const FILE_OCTETS_MAX: usize = 32 * 1024 * 1024;
 /// Octets of content in one answer beyond which further fetches are refused.
 const ANSWER_OCTETS_MAX: usize = 32 * 1024 * 1024;
+/// Characters of the name of a store, of a user, and of a password.
+const STORE_CHARS_MAX: usize = 256;
+const USER_NAME_CHARS_MAX: usize = 100;
+const PASSWORD_CHARS_MAX: usize = 256;
 /// The store that mail is fetched from ([MS-ASCMD] 2.2.3.178.1).
 const MAILBOX: &str = "Mailbox";
 
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let request: Request = ask.decode()?;
+    if request.operations.iter().any(is_too_long) {
+        return Err(Refusal::Status(status::PROTOCOL_ERROR));
+    }
     let mut emptied = None;
     for _ in 0..TRIES {
         ask.hold_nothing();
@@ -69,6 +76,19 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
         }
     }
     Err(Refusal::Restless)
+}
+
+/// Whether a name in it is longer than the schema has it ([MS-ASCMD] 2.2.3.178.2, 2.2.3.190, 2.2.3.132).
+fn is_too_long(operation: &Operation) -> bool {
+    let Operation::Fetch(fetch) = operation else { return false };
+    let exceeds = |text: Option<&str>, max| text.is_some_and(|text| text.chars().count() > max);
+    let options = fetch.options.as_ref();
+    exceeds(fetch.store.as_deref(), STORE_CHARS_MAX)
+        || exceeds(options.and_then(|it| it.user_name.as_deref()), USER_NAME_CHARS_MAX)
+        || exceeds(
+            options.and_then(|it| it.password.as_ref()).map(|it| it.reveal()),
+            PASSWORD_CHARS_MAX,
+        )
 }
 
 /// Encodes the answer, as the phone takes it, and asks the gate; `None` when something in it was fenced meanwhile.

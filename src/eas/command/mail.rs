@@ -3,6 +3,7 @@
 use activesync::ProtocolVersion;
 use activesync::command::plain_mail;
 use activesync::status::{Status, common};
+use activesync::types::ClientId;
 use roaring::RoaringBitmap;
 use sha2::{Digest, Sha256};
 
@@ -23,6 +24,8 @@ use crate::recall::{self, Carries, Leaving, Likeness, OnSend, retraction};
 
 /// Recipients named in one entry of the audit.
 pub(super) const RECIPIENTS_NAMED_MAX: usize = 50;
+/// Characters of the ClientId of a mail that is sent.
+const CLIENT_ID_CHARS_MAX: usize = 40;
 /// The template that restricts nothing ([MS-ASRM] 2.2.2.18).
 const NO_RESTRICTION: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -40,6 +43,14 @@ pub(in crate::eas) fn new_message_id(ask: &Ask) -> String {
     }
     let domain = ask.user.address.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
     format!("{}@{domain}", database::hex(&random))
+}
+
+/// What a mail is called by the phone: its ClientId, which is shorter here than in Sync ([MS-ASCMD] 2.2.3.28.1).
+pub(super) fn name(client_id: &ClientId) -> Result<MailName, Refusal> {
+    match client_id.as_str().chars().count() > CLIENT_ID_CHARS_MAX {
+        true => Err(Refusal::Status(common::INVALID_XML)),
+        false => Ok(MailName::Given(client_id.to_string())),
+    }
 }
 
 /// There is one account, which has no id, and no rights management ([MS-ASCMD] 2.2.3.3, [MS-ASRM] 2.2.2.18).

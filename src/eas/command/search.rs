@@ -9,7 +9,7 @@ use activesync::command::search::{
     Hit, HitProperties, Options, Query, Request, Response, StoreAnswer,
 };
 use activesync::document::Document as _;
-use activesync::status::{search as status, search_store as store_status};
+use activesync::status::{common, search as status, search_store as store_status};
 use activesync::types::ByteRange;
 use bytes::Bytes;
 
@@ -21,6 +21,11 @@ use crate::eas::status::Refusal;
 /// Answers it.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let request: Request = ask.decode()?;
+    let options = &request.options;
+    let names = [options.user_name.as_deref(), options.password.as_ref().map(|it| it.reveal())];
+    if names.into_iter().flatten().any(|name| name.chars().count() > NAME_CHARS_MAX) {
+        return Err(Refusal::Status(common::INVALID_XML));
+    }
     let is = |name: &str| request.store.eq_ignore_ascii_case(name);
     let answer = match &request.query {
         Query::Mailbox(query) if is(MAILBOX) => {
@@ -91,6 +96,8 @@ async fn people(ask: &Ask, text: &str, options: &Options) -> Result<StoreAnswer,
     Ok(results(asked, hits.collect(), total))
 }
 
+/// Characters of a UserName, and of a Password ([MS-ASCMD] 2.2.3.190, 2.2.3.132).
+const NAME_CHARS_MAX: usize = 100;
 /// The stores ([MS-ASCMD] 2.2.3.117.6).
 const MAILBOX: &str = "Mailbox";
 const GAL: &str = "GAL";

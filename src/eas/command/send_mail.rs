@@ -6,7 +6,6 @@ use activesync::command::send_mail::Request;
 use super::mail;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
-use crate::eas::gateway::MailName;
 use crate::eas::status::Refusal;
 
 /// Answers it.
@@ -17,6 +16,6 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     }
     let request: Request = ask.decode()?;
     mail::check_letter(request.account_id.as_deref(), request.template_id.as_deref())?;
-    let name = MailName::Given(request.client_id.to_string());
+    let name = mail::name(&request.client_id)?;
     mail::send(ask, &name, &request.mime, request.save_in_sent_items).await
 }

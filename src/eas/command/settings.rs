@@ -4,8 +4,8 @@
 mod oof;
 
 use activesync::command::settings::{
-    Account, Answer, EmailAddresses, Property, Request, Response, RightsManagementTemplates,
-    UserInformation,
+    Account, Answer, EmailAddresses, OofRequest, Property, Request, Response,
+    RightsManagementTemplates, UserInformation,
 };
 use activesync::status::{Status, common, settings_property as status};
 
@@ -18,11 +18,23 @@ use crate::mailbox::MailboxError;
 /// Serves one request.
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let request: Request = ask.decode()?;
+    if request.properties.iter().any(is_too_long) {
+        return Err(Refusal::Status(activesync::status::settings::PROTOCOL_ERROR));
+    }
     let mut answers = Vec::with_capacity(request.properties.len());
     for property in &request.properties {
         answers.push(property_answer(ask, property).await?);
     }
     Ok(ask.plain(&Response { status: status::SUCCESS, answers }).into())
+}
+
+/// Whether there is more in it than the schema has.
+fn is_too_long(property: &Property) -> bool {
+    match property {
+        Property::DevicePassword(password) => password.0.chars().count() > PASSWORD_CHARS_MAX,
+        Property::Oof(OofRequest::Set(oof)) => oof.messages.len() > MESSAGES_MAX,
+        _ => false,
+    }
 }
 
 async fn property_answer(ask: &Ask, property: &Property) -> Result<Answer, Refusal> {
@@ -66,6 +78,10 @@ async fn user(ask: &Ask) -> Result<UserInformation, Refusal> {
 
 /// Characters of AccountName and UserDisplayName ([MS-ASCMD] 2.2.3.4, 2.2.3.191).
 const NAME_CHARS_MAX: usize = 512;
+/// Characters of a recovery password ([MS-ASCMD] 2.2.3.132).
+const PASSWORD_CHARS_MAX: usize = 255;
+/// One message for each audience ([MS-ASCMD] 2.2.3.123).
+const MESSAGES_MAX: usize = 3;
 /// [MS-ASCMD] 2.2.3.177.15, of DevicePassword: recovery is off, as every policy of ours says by not naming PasswordRecoveryEnabled
 /// ([MS-ASPROV] 2.2.2.39). What unlocks a phone would have to be kept so that we could read it, and whoever reads our state with us.
 const DENIED_BY_POLICY: Status = Status(7);

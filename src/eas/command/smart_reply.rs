@@ -25,7 +25,7 @@ pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
         return plain(ask).await;
     }
     let request: Request = ask.decode()?;
-    let name = MailName::Given(request.client_id.to_string());
+    let name = mail::name(&request.client_id)?;
     as_before(ask, &name, reply(ask, &name, &request).await).await
 }
 
