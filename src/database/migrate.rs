@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "conversations",
         sql: include_str!("migrations/0015_conversations.sql"),
     },
+    Migration { number: 17, name: "imap", sql: include_str!("migrations/0017_imap.sql") },
 ];
 
 #[derive(Clone, Copy)]

@@ -10,6 +10,7 @@ use super::gateway::Desk;
 use crate::database::Tx;
 use crate::ids::{DeviceId, FolderId, MailboxId};
 use crate::ledger::{self, Cached, Device, Place};
+use crate::mailbox::Watching;
 use crate::push::{Ended, Listener, Ring, Wait, WaitLimits};
 use crate::recall::retraction;
 use crate::sync::{News, SyncError};
@@ -21,19 +22,22 @@ pub(in crate::eas) struct Vigil {
     mailbox: MailboxId,
     listener: Listener,
     wait: Wait,
+    /// The store tells of news for as long as somebody waits for it.
+    _watching: Watching,
 }
 
 impl Vigil {
-    /// Waits with a listener that hears already, for so long.
+    /// Waits with a listener that hears already and a store that tells, for so long.
     pub(in crate::eas) fn new(
         desk: &Arc<Desk>,
         device: &Device,
-        listener: Listener,
+        (listener, watching): (Listener, Watching),
         patience: Duration,
     ) -> Vigil {
         let limits = WaitLimits { removals_coalesce: desk.limits.removals_coalesce };
         let wait = Wait::until(desk.engine.clock.now().after(patience), limits);
-        Vigil { desk: desk.clone(), device: device.id, mailbox: device.mailbox, listener, wait }
+        let (device, mailbox) = (device.id, device.mailbox);
+        Vigil { desk: desk.clone(), device, mailbox, listener, wait, _watching: watching }
     }
 
     /// Deletions by others that were there before the wait are waited for like those that come.

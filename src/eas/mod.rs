@@ -20,6 +20,7 @@ mod command;
 pub mod convert;
 mod dispatch;
 mod endpoint;
+mod fresh;
 mod gateway;
 mod hang;
 mod look;

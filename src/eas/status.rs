@@ -79,6 +79,11 @@ impl Refusal {
         }
     }
 
+    /// Whether the mail store cannot be reached: the same later may do.
+    pub(in crate::eas) fn is_down(&self) -> bool {
+        matches!(self, Refusal::Mailbox(MailboxError::Down(_)))
+    }
+
     /// The answer, in the words of the command and version, as far as they are known.
     pub(in crate::eas) fn answer(
         &self,

@@ -13,10 +13,10 @@
 
 pub mod embedded;
 pub mod imap;
-mod store;
+pub(crate) mod store;
 mod types;
 
-pub use store::{Later, Mailbox};
+pub use store::{Freshness, Later, Mailbox, Watching};
 pub use types::{
     Arrival, Change, Copy, Cursor, Delta, Flag, Floor, Folder, FolderEvent, FolderEventKind,
     FolderKind, Item, MailboxError, StateChange,

@@ -14,6 +14,45 @@ use crate::ids::{CollectionNumber, FolderId, ItemNumber, MailboxId, UserId};
 /// An answer that comes later; it borrows the store and nothing else.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, MailboxError>> + Send + 'a>>;
 
+/// What of a mailbox is to be as the store has it now, where we keep a mirror of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// The folders themselves.
+    Folders,
+    /// What lies in these.
+    Items(Vec<FolderId>),
+}
+
+/// As long as this lives, the store tells of news in a mailbox by itself.
+#[must_use = "nothing is watched once this is dropped"]
+pub struct Watching(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Watching {
+    /// Of a store that tells of everything in any case.
+    pub fn always() -> Watching {
+        Watching(None)
+    }
+
+    /// Calls `ended` when it is dropped.
+    pub fn new(ended: impl FnOnce() + Send + Sync + 'static) -> Watching {
+        Watching(Some(Box::new(ended)))
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if let Some(ended) = self.0.take() {
+            ended();
+        }
+    }
+}
+
+impl std::fmt::Debug for Watching {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watching")
+    }
+}
+
 /// A store of mail. All errors are errors, never an empty list; every change is durable when its answer comes.
 pub trait Mailbox: Send + Sync + 'static {
     /// Every folder of a mailbox, by number.
@@ -108,4 +147,21 @@ pub trait Mailbox: Send + Sync + 'static {
 
     /// The mailbox of a user, made with its standard folders if there was none.
     fn mailbox_of(&self, user: UserId) -> Later<'_, MailboxId>;
+
+    /// Brings what we know up to what the store has now. A store that is ours knows everything already.
+    fn refresh(&self, mailbox: MailboxId, what: Freshness) -> Later<'_, ()> {
+        let _ = (mailbox, what);
+        Box::pin(async { Ok(()) })
+    }
+
+    /// These are about to be read, in this order: a store that is far away may send for them now.
+    fn prepare(&self, folder: FolderId, items: &[ItemNumber]) {
+        let _ = (folder, items);
+    }
+
+    /// Somebody waits for news of a mailbox.
+    fn watch(&self, mailbox: MailboxId) -> Watching {
+        let _ = mailbox;
+        Watching::always()
+    }
 }

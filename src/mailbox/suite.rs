@@ -18,8 +18,19 @@ use crate::ids::{CollectionNumber, ItemNumber, MailboxId, UserId};
 pub(crate) struct Rig {
     pub(crate) store: Arc<dyn Mailbox>,
     pub(crate) users: [UserId; 2],
+    /// How it differs: what becomes of octets that no mail may have.
+    pub(crate) keeps: Octets,
     /// Whatever must live as long as the store.
     pub(crate) _keep: Box<dyn Any + Send>,
+}
+
+/// What becomes of octets that no mail may have (RFC 5322 2.3): the one difference there is between stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Octets {
+    /// They come back as they came.
+    AsTheyCame,
+    /// A bare LF comes back as CRLF, and a NUL as 0x80: so Dovecot's.
+    Mended,
 }
 
 macro_rules! every_test {
@@ -37,7 +48,9 @@ macro_rules! every_test {
     ($rig:path: $($name:ident),*) => {$(
         #[tokio::test]
         async fn $name() {
-            $crate::mailbox::suite::$name(&$rig().await).await;
+            // A server that this machine has not: its rig has said so.
+            let Some(rig) = $rig().await else { return };
+            $crate::mailbox::suite::$name(&rig).await;
         }
     )*};
 }
@@ -107,7 +120,12 @@ pub(crate) async fn a_message_comes_back_as_it_came(rig: &Rig) {
     };
     let number = rig.store.append(inbox.id, raw.clone(), arrival.clone()).await.unwrap();
     let (item, octets) = rig.store.read(inbox.id, number).await.unwrap();
-    assert_eq!(octets, raw);
+    match rig.keeps {
+        Octets::AsTheyCame => assert_eq!(octets, raw),
+        Octets::Mended => {
+            assert_eq!(&octets[..], b"From: x\r\n\r\n\x80\xff bare\r\nLF and no end");
+        }
+    }
     assert_eq!((item.item, item.size as usize), (number, raw.len()));
     assert_eq!((item.received, item.read, &item.flag), (Timestamp(5), true, &arrival.flag));
     assert_eq!((&item.categories, item.draft), (&arrival.categories, false));

@@ -40,6 +40,20 @@ impl Identity {
         Identity::from_header(raw, &Header::parse(raw, 0, |_| false))
     }
 
+    /// The identity of a message of which only the header's fields are known: it claims and is not verified. All copies that claim the
+    /// same and have not been read are one.
+    pub fn unread(fields: &[u8]) -> Identity {
+        let claims = Identity::of_raw(fields);
+        let verified = Sha256::new().chain_update(UNREAD).chain_update(claims.claimed).finalize();
+        Identity { verified: verified.into(), ..claims }
+    }
+
+    /// Whether the octets after the header have never been seen.
+    pub fn is_unread(&self) -> bool {
+        let unread = Sha256::new().chain_update(UNREAD).chain_update(self.claimed).finalize();
+        self.verified == <[u8; 32]>::from(unread)
+    }
+
     /// Whether `other` is the same message down to the octets after the header.
     pub fn is_verified_copy_of(&self, other: &Identity) -> bool {
         self.claimed == other.claimed && self.verified == other.verified
@@ -74,6 +88,7 @@ fn claim(id: &str, date: Timestamp, from: &str) -> [u8; 32] {
 }
 
 const CLAIM: &[u8] = b"retract identity 1: message-id, date, from\0";
+const UNREAD: &[u8] = b"retract identity 1: not read\0";
 const WHOLE: &[u8] = b"retract identity 1: whole message\0";
 
 #[cfg(test)]

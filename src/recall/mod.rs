@@ -59,7 +59,7 @@ pub use run::SWEEP_PERIOD;
 pub use selector::Body;
 pub use state::State;
 pub use tables::{Verdict, any_fence, sealed_as};
-pub use vault::departures;
+pub use vault::{departures, recalled};
 
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Database, Error, Tx};

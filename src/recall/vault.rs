@@ -13,7 +13,8 @@ use crate::database::{Error, Tx};
 use crate::failpoint;
 use crate::ids::OrderId;
 use crate::mailbox::Copy;
-use crate::mailbox::embedded::{OnDeparture, in_tx};
+use crate::mailbox::embedded::{OnDeparture, in_tx, mirrored};
+use crate::mailbox::imap::Recalled;
 
 /// Seals and removes every copy of the pair's message from every folder of its mailbox. Answers how many.
 pub(super) fn take_out(
@@ -77,7 +78,10 @@ pub fn departures() -> OnDeparture {
         }
         for (order, identity) in tables::fenced_in(tx, mailbox)? {
             for copy in in_tx::copies_in(tx, identity, mailbox)? {
-                if folders.contains(&copy.folder) {
+                // What lies elsewhere is gone there already, or its store has asked `recalled` before.
+                if folders.contains(&copy.folder)
+                    && !mirrored::is_mirrored(tx, copy.folder, copy.item)?
+                {
                     let removed = in_tx::remove(tx, store, copy.folder, copy.item)?;
                     tables::seal(tx, &removed, order, now)?;
                     note_sealed(tx, order, &copy, now)?;
@@ -85,6 +89,28 @@ pub fn departures() -> OnDeparture {
             }
         }
         Ok(())
+    })
+}
+
+/// What open orders cover in these folders: a store whose messages lie elsewhere asks before it removes anything for good.
+pub fn recalled() -> Recalled {
+    Arc::new(|tx, folders| {
+        let mut covered = Vec::new();
+        if !tables::any_fence(tx)? {
+            return Ok(covered);
+        }
+        let mut mailboxes = std::collections::BTreeSet::new();
+        for folder in folders {
+            mailboxes.extend(in_tx::mailbox_of_folder(tx, *folder)?);
+        }
+        for mailbox in mailboxes {
+            for (_, identity) in tables::fenced_in(tx, mailbox)? {
+                let copies = in_tx::copies_in(tx, identity, mailbox)?;
+                let there = copies.iter().filter(|copy| folders.contains(&copy.folder));
+                covered.extend(there.map(|copy| (copy.folder, copy.item)));
+            }
+        }
+        Ok(covered)
     })
 }
 

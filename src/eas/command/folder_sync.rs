@@ -9,6 +9,7 @@ use http::header::HeaderName;
 use super::{wire_folder, wire_key};
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
+use crate::eas::fresh;
 use crate::eas::gateway::{VERSIONS, announce, header};
 use crate::eas::session::is_fleeting;
 use crate::eas::status::Refusal;
@@ -20,6 +21,7 @@ use crate::sync::{FolderChanges, FoldersTold};
 pub(in crate::eas) async fn answer(ask: &Ask) -> Result<Outcome, Refusal> {
     let request: Request = ask.decode()?;
     let claim = Claim::read(request.sync_key.as_str());
+    fresh::folders(ask).await;
     let told = if is_fleeting(&ask.device) {
         ask.desk.engine.folders_unrecorded(&ask.device).await?
     } else {

@@ -8,6 +8,7 @@ use activesync::types::ClassName;
 
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
+use crate::eas::fresh;
 use crate::eas::quirks::Behaviour;
 use crate::eas::status::Refusal;
 use crate::ids::CollectionNumber;
@@ -35,6 +36,7 @@ async fn estimate(ask: &Ask, collection: &Collection) -> Result<Estimate, Refusa
         Err(MailboxError::NoSuchFolder) => return failed(status::INVALID_COLLECTION),
         folder => folder?,
     };
+    fresh::items(ask, vec![folder.id]).await;
     let claim = Claim::read(collection.sync_key.as_str());
     // [MS-ASCMD] 2.2.3.103.1: only the recipient cache counts by MaxItems, and we keep none.
     if collection.options.iter().any(|options| options.max_items.is_some()) {

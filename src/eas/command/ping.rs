@@ -15,6 +15,7 @@ use super::sync::nudge;
 use crate::database::Tx;
 use crate::eas::dispatch::{Ask, Voice};
 use crate::eas::endpoint::{Answer, BoxFuture, Outcome, Waiting};
+use crate::eas::fresh;
 use crate::eas::gateway::GatewayLimits;
 use crate::eas::hang::{Vigil, wakes, watches, woken};
 use crate::eas::quirks::Behaviour;
@@ -42,6 +43,8 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
     // Listen first, look then: nothing that happens in between is missed.
     let ids: Vec<FolderId> = pairs.iter().map(|(id, _)| *id).collect();
     let listener = ask.desk.bells.listen(ask.device.id, Kind::Ping, &ids);
+    let watching = ask.desk.engine.store.watch(ask.device.mailbox);
+    fresh::items(ask, ids.clone()).await;
     if is_new || pairs.len() < watched.len() {
         watches(&ask.desk, ask.device.id, Cached::Ping, ids.clone()).await;
     }
@@ -53,7 +56,7 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
         return Ok(changes(&ask.voice(), &pairs, &changed).into());
     }
     let patience = Duration::from_secs(u64::from(heartbeat));
-    let mut vigil = Vigil::new(&ask.desk, &ask.device, listener, patience);
+    let mut vigil = Vigil::new(&ask.desk, &ask.device, (listener, watching), patience);
     vigil.begin(&removals);
     Ok(Outcome::Wait(Box::new(Hanging { voice: ask.voice(), pairs: pairs.into(), vigil })))
 }

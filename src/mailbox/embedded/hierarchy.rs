@@ -77,6 +77,19 @@ pub(super) fn create(
     parent: CollectionNumber,
     name: &str,
 ) -> Result<Folder, MailboxError> {
+    let name = check_create(tx, mailbox, parent, name)?;
+    let made = insert(tx, mailbox, parent, name, FolderKind::User)?;
+    tell(tx, store, &made);
+    Ok(made)
+}
+
+/// Whether a folder may be made; gives its name as it would be.
+pub(super) fn check_create<'n>(
+    tx: &Tx<'_>,
+    mailbox: MailboxId,
+    parent: CollectionNumber,
+    name: &'n str,
+) -> Result<&'n str, MailboxError> {
     let name = checked_name(name)?;
     let count = tx.one(tables::COUNT_FOLDERS, params![mailbox], |row| row.get::<usize>(0))?;
     if count.unwrap_or(0) >= FOLDERS_MAX {
@@ -86,9 +99,24 @@ pub(super) fn create(
         return Err(MailboxError::NotAllowed("folders lie too deep"));
     }
     check_free(tx, mailbox, parent, name, None)?;
-    let made = insert(tx, mailbox, parent, name, FolderKind::User)?;
-    tell(tx, store, &made);
-    Ok(made)
+    Ok(name)
+}
+
+/// Whether a folder may be renamed or moved; gives it as it is, and its name as it would be.
+pub(super) fn check_rename<'n>(
+    tx: &Tx<'_>,
+    id: FolderId,
+    parent: CollectionNumber,
+    name: &'n str,
+) -> Result<(Folder, &'n str), MailboxError> {
+    let name = checked_name(name)?;
+    let old = folder(tx, id)?;
+    if old.kind != FolderKind::User {
+        return Err(MailboxError::NotAllowed("a standard folder keeps its name and place"));
+    }
+    check_not_below(tx, &old, parent)?;
+    check_free(tx, old.mailbox, parent, name, Some(id))?;
+    Ok((old, name))
 }
 
 /// A folder of that name under that parent, made when there is none.
@@ -114,13 +142,7 @@ pub(super) fn rename(
     parent: CollectionNumber,
     name: &str,
 ) -> Result<Folder, MailboxError> {
-    let name = checked_name(name)?;
-    let old = folder(tx, id)?;
-    if old.kind != FolderKind::User {
-        return Err(MailboxError::NotAllowed("a standard folder keeps its name and place"));
-    }
-    check_not_below(tx, &old, parent)?;
-    check_free(tx, old.mailbox, parent, name, Some(id))?;
+    let (old, name) = check_rename(tx, id, parent, name)?;
     let seq = next_position(tx, old.mailbox)?;
     tx.execute(tables::RENAME_FOLDER, params![id, parent, name, name_key(name), seq])?;
     tell(tx, store, &old);
@@ -235,7 +257,7 @@ fn checked_name(name: &str) -> Result<&str, MailboxError> {
 }
 
 /// Everything below a folder, parents before children.
-fn below(all: &[Folder], top: CollectionNumber) -> Vec<Folder> {
+pub(super) fn below(all: &[Folder], top: CollectionNumber) -> Vec<Folder> {
     let mut found: Vec<Folder> = all.iter().filter(|f| f.parent == top).cloned().collect();
     let mut next = 0;
     while let Some(parent) = found.get(next).map(|folder| folder.number) {

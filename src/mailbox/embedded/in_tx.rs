@@ -112,7 +112,7 @@ pub fn append(
     };
     use_bytes(tx, target.mailbox, i64::from(body.size), true)?;
     bodies::hold(tx, body.hash, Holder::Message)?;
-    let copy = insert(tx, store, to, &item, body)?;
+    let copy = insert(tx, store, to, &item, Some(body))?;
     if let Some(token) = &arrival.once {
         remember(tx, &copy, token, now)?;
     }
@@ -171,7 +171,7 @@ pub fn restore(tx: &Tx<'_>, store: &Embedded, removed: &RemovedCopy) -> Result<C
     };
     use_bytes(tx, removed.mailbox, i64::from(removed.body.size), false)?;
     bodies::pass_on(tx, removed.body.hash, Holder::Vault, Holder::Message)?;
-    insert(tx, store, to, &item, removed.body)
+    insert(tx, store, to, &item, Some(removed.body))
 }
 
 /// Lets go of the body of a removed message: it can never be restored.
@@ -211,7 +211,7 @@ pub fn move_item(
     }
     let Stored { item: old, body } = stored(tx, from, item)?;
     bury(tx, store, &place, &old)?;
-    Ok(insert(tx, store, to, &old, body)?.item)
+    Ok(insert(tx, store, to, &old, Some(body))?.item)
 }
 
 /// Changes the state of a message; gives the position of the change, or of the latest one when nothing is different.
@@ -224,6 +224,17 @@ pub fn set_state(
 ) -> Result<u64, MailboxError> {
     let place = folder(tx, of)?;
     let old = stored(tx, of, item)?.item;
+    change_row(tx, store, &place, &old, change)
+}
+
+/// Changes the state of a message's row, wherever its octets are.
+pub(super) fn change_row(
+    tx: &Tx<'_>,
+    store: &Embedded,
+    place: &Folder,
+    old: &Item,
+    change: &StateChange,
+) -> Result<u64, MailboxError> {
     let mut new = old.clone();
     if let Some(read) = change.read {
         new.read = read;
@@ -238,15 +249,15 @@ pub fn set_state(
     if let Some((verb, at)) = change.verb {
         (new.verb, new.verb_at) = (verb, Some(at));
     }
-    if new == old {
+    if new == *old {
         return Ok(old.seq);
     }
-    let seq = next_change(tx, of)?;
+    let seq = next_change(tx, place.id)?;
     let flag = flag_column(new.flag.as_ref());
     let categories = categories_column(&new.categories);
-    let row = params![of, item, new.read, flag, categories, new.verb, new.verb_at, seq];
+    let row = params![place.id, old.item, new.read, flag, categories, new.verb, new.verb_at, seq];
     tx.execute(tables::SET_STATE, row)?;
-    tell(tx, store, &place, FolderEventKind::Changed);
+    tell(tx, store, place, FolderEventKind::Changed);
     Ok(seq)
 }
 
@@ -335,6 +346,11 @@ pub fn item(tx: &Tx<'_>, of: FolderId, item: ItemNumber) -> Result<Item, Mailbox
     Ok(stored(tx, of, item)?.item)
 }
 
+/// The mailbox a folder belongs to, deleted or not.
+pub fn mailbox_of_folder(tx: &Tx<'_>, folder: FolderId) -> Result<Option<MailboxId>, Error> {
+    tx.one(tables::MAILBOX_OF_FOLDER, params![folder], |row| row.get(0))
+}
+
 /// Every copy that says it has this Message-ID (without angle brackets), in all mailboxes.
 pub fn copies_by_message_id(tx: &Tx<'_>, message_id: &str) -> Result<Vec<Copy>, Error> {
     tx.all(tables::COPIES_BY_MESSAGE_ID, params![message_id], read_copy)
@@ -355,7 +371,7 @@ pub fn copies_in(
 }
 
 /// The folder and item a token led to before, while it is remembered.
-fn appended_before(
+pub(super) fn appended_before(
     tx: &Tx<'_>,
     mailbox: MailboxId,
     token: &str,
@@ -365,19 +381,19 @@ fn appended_before(
     tx.one(tables::FIND_ONCE, params![mailbox, token, since], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-fn remember(tx: &Tx<'_>, copy: &Copy, token: &str, now: Timestamp) -> Result<(), Error> {
+pub(super) fn remember(tx: &Tx<'_>, copy: &Copy, token: &str, now: Timestamp) -> Result<(), Error> {
     tx.execute(tables::FORGET_ONCE, params![now.before(ONCE), FORGET_ROWS])?;
     let row = params![copy.mailbox, token, copy.folder, copy.item, now];
     tx.execute(tables::REMEMBER_ONCE, row).map(drop)
 }
 
-/// Writes the row of a message under the next number, and tells of it.
-fn insert(
+/// Writes the row of a message under the next number, and tells of it. Without a body its octets lie elsewhere.
+pub(super) fn insert(
     tx: &Tx<'_>,
     store: &Embedded,
     to: FolderId,
     item: &Item,
-    body: Body,
+    body: Option<Body>,
 ) -> Result<Copy, MailboxError> {
     let next = tx.one(tables::NEXT_ITEM, params![to], |row| {
         Ok((row.get::<ItemNumber>(0)?, row.get::<u64>(1)?, row.get::<MailboxId>(2)?))
@@ -386,8 +402,8 @@ fn insert(
     let row = params![
         to,
         number,
-        body.hash,
-        body.size,
+        body.map(|body| body.hash),
+        body.map_or(item.size, |body| body.size),
         item.received,
         item.read,
         flag_column(item.flag.as_ref()),
@@ -405,7 +421,12 @@ fn insert(
 }
 
 /// Makes a message's row a tombstone; what becomes of its body is the caller's.
-fn bury(tx: &Tx<'_>, store: &Embedded, place: &Folder, old: &Item) -> Result<u64, MailboxError> {
+pub(super) fn bury(
+    tx: &Tx<'_>,
+    store: &Embedded,
+    place: &Folder,
+    old: &Item,
+) -> Result<u64, MailboxError> {
     let seq = next_change(tx, place.id)?;
     tx.execute(tables::MAKE_TOMBSTONE, params![place.id, old.item, seq])?;
     tell(tx, store, place, FolderEventKind::Removed);
@@ -432,7 +453,7 @@ fn place_for(
     }
 }
 
-fn next_change(tx: &Tx<'_>, folder: FolderId) -> Result<u64, MailboxError> {
+pub(super) fn next_change(tx: &Tx<'_>, folder: FolderId) -> Result<u64, MailboxError> {
     let seq = tx.one(tables::NEXT_CHANGE, params![folder], |row| row.get(0))?;
     seq.ok_or(MailboxError::NoSuchFolder)
 }
@@ -460,7 +481,7 @@ fn check_categories(categories: &[String]) -> Result<(), MailboxError> {
     if fits { Ok(()) } else { Err(MailboxError::NotAllowed("too many or too long categories")) }
 }
 
-fn tell(tx: &Tx<'_>, store: &Embedded, place: &Folder, kind: FolderEventKind) {
+pub(super) fn tell(tx: &Tx<'_>, store: &Embedded, place: &Folder, kind: FolderEventKind) {
     store.tell(tx, FolderEvent { mailbox: place.mailbox, folder: place.id, kind });
 }
 

@@ -11,6 +11,7 @@ mod bodies;
 mod filing;
 mod hierarchy;
 pub mod in_tx;
+pub mod mirrored;
 mod rows;
 mod tables;
 
@@ -224,7 +225,7 @@ impl Embedded {
     }
 
     /// Runs a job that changes things and needs the store's hooks.
-    async fn write<T: Send + 'static>(
+    pub(in crate::mailbox) async fn write<T: Send + 'static>(
         &self,
         job: impl Fn(&Tx<'_>, &Embedded) -> Result<T, MailboxError> + Send + 'static,
     ) -> Result<T, MailboxError> {
@@ -232,7 +233,7 @@ impl Embedded {
         self.0.database.write(move |tx| job(tx, &this)).await
     }
 
-    async fn read_job<T: Send + 'static>(
+    pub(in crate::mailbox) async fn read_job<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Tx<'_>) -> Result<T, MailboxError> + Send + 'static,
     ) -> Result<T, MailboxError> {
@@ -310,7 +311,7 @@ impl Embedded {
     }
 
     /// Drops the rows and bodies of deleted folders, in steps small enough for the writer.
-    async fn tidy_folders(&self) -> Result<(), MailboxError> {
+    pub(in crate::mailbox) async fn tidy_folders(&self) -> Result<(), MailboxError> {
         while self.write(tidy_step).await? {}
         Ok(())
     }

@@ -102,7 +102,7 @@ pub(super) fn name_key(name: &str) -> String {
     name.to_lowercase()
 }
 
-fn kind_of(word: &str) -> Result<FolderKind, Error> {
+pub(super) fn kind_of(word: &str) -> Result<FolderKind, Error> {
     let known = KINDS.iter().find(|(_, w)| *w == word).map(|(kind, _)| *kind);
     known.ok_or_else(|| Error::Corrupt(format!("a folder of kind {word:?}")))
 }

@@ -82,6 +82,9 @@ pub(super) const READ_ITEM: &str = "SELECT item, change_seq, arrived_seq, receiv
     is_read, flag, categories, verb, verb_at, is_draft, identity_id, deleted, body_hash \
     FROM messages WHERE folder_id = ?1 AND item = ?2 AND deleted = 0";
 
+pub(super) const IS_MIRRORED: &str = "SELECT body_hash IS NULL FROM messages \
+    WHERE folder_id = ?1 AND item = ?2 AND deleted = 0";
+
 pub(super) const LIVE_ITEMS: &str = "SELECT item FROM messages WHERE folder_id = ?1 AND deleted = 0 ORDER BY received_at, item LIMIT ?2";
 
 pub(super) const ANY_ROWS: &str = "SELECT item, size, body_hash, deleted FROM messages \

@@ -70,10 +70,11 @@ impl House {
     }
 }
 
-async fn rig() -> Rig {
+async fn rig() -> Option<Rig> {
     let house = House::new().await;
     let store = Arc::new(house.store.clone());
-    Rig { store, users: [UserId(1), UserId(2)], _keep: Box::new(house) }
+    let (users, keeps) = ([UserId(1), UserId(2)], suite::Octets::AsTheyCame);
+    Some(Rig { store, users, keeps, _keep: Box::new(house) })
 }
 
 suite::every_test!(rig);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imap_sans::{
-    Code, Command, CommandId, Connection, Event, Fetch, Limits, Outcome, Sasl, Status, Untagged,
-    Upgrade,
+    Code, Command, CommandId, Connection, Event, Fetch, Limits, Outcome, Output, Sasl, Status,
+    Untagged, Upgrade,
 };
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -88,6 +88,8 @@ pub struct Link {
     line: Box<dyn Line>,
     events: VecDeque<Event>,
     buffer: Vec<u8>,
+    /// What is going out, and how much of it has gone: whoever stops waiting in the middle loses none of it.
+    going: Option<(Output, usize)>,
 }
 
 impl Link {
@@ -114,7 +116,8 @@ impl Link {
             Security::StartTls | Security::None => Box::new(tcp),
         };
         let imap = Connection::new(limits, Instant::now());
-        let mut link = Link { imap, line, events: VecDeque::new(), buffer: vec![0; READ_BYTES] };
+        let (events, buffer) = (VecDeque::new(), vec![0; READ_BYTES]);
+        let mut link = Link { imap, line, events, buffer, going: None };
         match link.next().await? {
             Event::Greeting(_) => {}
             _ => return Err(down("the server did not greet")),
@@ -139,6 +142,11 @@ impl Link {
         self.imap.capabilities().is_some_and(|known| known.offers(capability))
     }
 
+    /// Has every command ended? Then somebody else can go on with it.
+    pub fn is_quiet(&self) -> bool {
+        self.imap.is_idle() && self.events.is_empty() && self.going.is_none()
+    }
+
     /// Is it over?
     pub fn is_closed(&self) -> bool {
         self.imap.is_closed()
@@ -160,6 +168,7 @@ impl Link {
         let mut data = Vec::new();
         let mut streamed: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
         let mut octets_in_all = 0;
+        let mut skipped = None;
         loop {
             match self.next().await? {
                 Event::Untagged(untagged) => data.push(untagged),
@@ -175,9 +184,81 @@ impl Link {
                     let status = ok(done.outcome)?;
                     if done.unread > 0 {
                         self.imap.abandon();
-                        return Err(down("an answer could not be read"));
+                        let what = skipped.unwrap_or_default();
+                        return Err(down(format!("an answer could not be read: {what}")));
                     }
                     return Ok(Answer { status, data, streamed });
+                }
+                Event::Skipped { fault, head } => skipped = Some(format!("{fault:?} in {head:?}")),
+                Event::Closed(lost) => return Err(down(lost)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes in what the server has said while nobody listened, without waiting for more; a line that is gone is found closed.
+    pub async fn settle(&mut self) {
+        while !self.imap.is_closed() {
+            match tokio::time::timeout(Duration::ZERO, self.next()).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) => self.imap.abandon(),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Waits in IDLE (RFC 2177) until the server tells of something, `stop` comes, or it is time to ask anew; gives what was told.
+    pub async fn idle(
+        &mut self,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Vec<Untagged>, MailboxError> {
+        let id = self.submit(Command::Idle)?;
+        let mut told = Vec::new();
+        let mut stop = std::pin::pin!(stop);
+        let mut is_stopping = false;
+        loop {
+            let event = tokio::select! {
+                event = self.next() => event?,
+                () = &mut stop, if !is_stopping => {
+                    is_stopping = true;
+                    self.imap.done(Instant::now());
+                    continue;
+                }
+            };
+            match event {
+                Event::Untagged(untagged) => {
+                    if !is_stopping && is_news(&untagged) {
+                        is_stopping = true;
+                        self.imap.done(Instant::now());
+                    }
+                    told.push(untagged);
+                }
+                Event::Done(done) if done.id == id => return ok(done.outcome).map(|_| told),
+                Event::Closed(lost) => return Err(down(lost)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits, with no command out, until the server tells of something by itself (RFC 5465) or `stop` comes; gives what was told.
+    pub async fn told(
+        &mut self,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Vec<Untagged>, MailboxError> {
+        let mut stop = std::pin::pin!(stop);
+        let mut told = Vec::new();
+        loop {
+            let event = tokio::select! {
+                event = self.next() => event?,
+                () = &mut stop => return Ok(told),
+            };
+            match event {
+                Event::Untagged(untagged) => {
+                    let is_news = is_news(&untagged);
+                    told.push(untagged);
+                    if is_news && self.events.is_empty() {
+                        return Ok(told);
+                    }
                 }
                 Event::Closed(lost) => return Err(down(lost)),
                 _ => {}
@@ -222,12 +303,19 @@ impl Link {
         if self.imap.is_closed() {
             return Err(down("the connection is over"));
         }
-        while let Some(output) = self.imap.poll_output(Instant::now()) {
-            let written = until(self.imap.poll_timeout(), self.line.write_all(&output)).await;
+        loop {
+            if self.going.is_none() {
+                self.going = self.imap.poll_output(Instant::now()).map(|output| (output, 0));
+            }
+            let Some((output, gone)) = &mut self.going else { break };
+            let written = until(self.imap.poll_timeout(), self.line.write(&output[*gone..])).await;
             match written {
-                Some(Ok(())) => {}
-                Some(Err(_)) => return self.lost(),
+                Some(Ok(n)) if n > 0 => *gone += n,
+                Some(_) => return self.lost(),
                 None => return self.late(),
+            }
+            if *gone == output.len() {
+                self.going = None;
             }
         }
         if until(self.imap.poll_timeout(), self.line.flush()).await.is_none() {
@@ -265,6 +353,11 @@ impl Link {
         self.imap.handle_timeout(Instant::now());
         Ok(())
     }
+}
+
+/// Is it about messages or mailboxes, and not "still here"?
+fn is_news(untagged: &Untagged) -> bool {
+    !matches!(untagged, Untagged::Status(status) if status.code != Some(Code::NotificationOverflow))
 }
 
 async fn secured(

@@ -206,6 +206,8 @@ impl Draft<'_> {
             }
         }
         let adds = turn.plan().adds.clone();
+        let numbers: Vec<ItemNumber> = adds.iter().map(|add| add.item).collect();
+        self.ask.desk.engine.store.prepare(lane.folder.id, &numbers);
         let before = turn.plan().len() - adds.len();
         let run_max = RUN_OCTETS_MAX.min(self.ask.desk.limits.conversion_bytes_max);
         let mut at = 0;

@@ -38,7 +38,8 @@ impl Hanging {
         let watched: Box<[FolderId]> =
             lanes.chain(opening.silent.iter().map(|folder| folder.id)).collect();
         let listener = ask.desk.bells.listen(ask.device.id, Kind::Sync, &watched);
-        let vigil = Vigil::new(&ask.desk, &ask.device, listener, wait);
+        let watching = ask.desk.engine.store.watch(ask.device.mailbox);
+        let vigil = Vigil::new(&ask.desk, &ask.device, (listener, watching), wait);
         Hanging { ask: ask.bodiless(), wanted, vigil, watched }
     }
 

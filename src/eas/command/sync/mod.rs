@@ -24,6 +24,7 @@ use crate::database::Tx;
 use crate::eas::convert::ItemOptions;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::{Answer, Outcome};
+use crate::eas::fresh;
 use crate::eas::gateway::Desk;
 use crate::eas::hang::watches;
 use crate::eas::quirks::Behaviour;
@@ -120,7 +121,7 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
 async fn respond(ask: &Arc<Ask>, wanted: Wanted, mut opening: Opening) -> Result<Outcome, Refusal> {
     for _ in 0..TRIES_MAX {
         let composed = match compose::compose(ask, &wanted, &mut opening).await {
-            Err(why) if why.is_full() => {
+            Err(why) if why.is_full() || why.is_down() => {
                 full(ask, &mut opening, why).await?;
                 Composed::Again
             }
@@ -149,7 +150,7 @@ async fn respond(ask: &Arc<Ask>, wanted: Wanted, mut opening: Opening) -> Result
     Err(Refusal::Restless)
 }
 
-/// The disk is full: that a recalled mail is gone is written down in recall's own room, and what is left of the answer is what a
+/// The disk is full, or the store is down: that a recalled mail is gone is written down in recall's own room, and what is left of the answer is what a
 /// recall asks for. Where it asks for nothing more, the phone is told to come again.
 async fn full(ask: &Ask, opening: &mut Opening, why: Refusal) -> Result<(), Refusal> {
     if opening.only_owed {
@@ -174,6 +175,7 @@ async fn acknowledge(ask: &Ask, turns: &[Turn]) -> Result<bool, Refusal> {
 
 async fn open(ask: &Ask, parts: &[Part]) -> Result<Opening, Refusal> {
     let mut opening = Opening::default();
+    freshen(ask, parts).await?;
     for part in parts {
         let Some(folder) = folder(ask, part).await? else {
             tracing::info!(device = %ask.device.id, collection = %part.id, "no such collection");
@@ -189,6 +191,16 @@ async fn open(ask: &Ask, parts: &[Part]) -> Result<Opening, Refusal> {
         }
     }
     Ok(opening)
+}
+
+/// Where a phone goes on from a key, it is told what there is now; a first key comes with nothing.
+async fn freshen(ask: &Ask, parts: &[Part]) -> Result<(), Refusal> {
+    let mut folders = Vec::with_capacity(parts.len());
+    for part in parts.iter().filter(|part| part.claim != Some(Claim::First)) {
+        folders.extend(folder(ask, part).await?.map(|folder| folder.id));
+    }
+    fresh::items(ask, folders).await;
+    Ok(())
 }
 
 /// Whether the phone has a key for a folder and neither can be ours: a folder of ours has a number, and a key of ours can be read.
