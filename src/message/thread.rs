@@ -41,20 +41,57 @@ pub fn conversation_index(message: &Message) -> Vec<u8> {
     stated.unwrap_or_else(|| index_header(message.date().unwrap_or(Timestamp::ZERO)).to_vec())
 }
 
-/// A valid Thread-Index is 0x01, five octets of time, sixteen of a GUID, and five per reply.
+/// The Thread-Index of an answer to a mail, or of the mail sent on: that of the mail, and one level more
+/// ([MS-ASCON] 2.2.2.4).
+pub(super) fn answer_index(source: &Message, now: Timestamp) -> String {
+    let stated = source.header("thread-index").and_then(|text| whole_thread_index(&text));
+    let mut octets = stated.unwrap_or_else(|| {
+        let time = index_header(source.date().unwrap_or(now));
+        [&[1][..], &time, &conversation_id(source)].concat()
+    });
+    if octets.len() < INDEX_OCTETS_MAX {
+        octets.extend(response_level(&octets[1..6], now));
+    }
+    STANDARD.encode(octets)
+}
+
+/// How long after the time of the header something was answered: a bit that says in which unit, 31 bits, and an octet to tell
+/// answers of the same moment apart, which we do not need.
+fn response_level(header: &[u8], now: Timestamp) -> [u8; 5] {
+    let mut start = [1, 0, 0, 0, 0, 0, 0, 0];
+    start[1..6].copy_from_slice(header);
+    let since = ticks(now).saturating_sub(u64::from_be_bytes(start));
+    let level = match u32::try_from(since >> 18) {
+        Ok(fine) if fine <= LEVEL_MAX => fine,
+        _ => !LEVEL_MAX | (u32::try_from(since >> 23).unwrap_or(LEVEL_MAX) & LEVEL_MAX),
+    };
+    let [a, b, c, d] = level.to_be_bytes();
+    [a, b, c, d, 0]
+}
+
 fn thread_index(text: &str) -> Option<Vec<u8>> {
+    let octets = whole_thread_index(text)?;
+    Some([&octets[1..6], &octets[22..]].concat())
+}
+
+/// A valid Thread-Index is 0x01, five octets of time, sixteen of a GUID, and five per reply.
+fn whole_thread_index(text: &str) -> Option<Vec<u8>> {
     let text: String =
         text.chars().filter(|c| !c.is_whitespace()).take(INDEX_CHARACTERS_MAX).collect();
     let octets = STANDARD.decode(text).ok()?;
     if octets.len() < 22 || (octets.len() - 22) % 5 != 0 || octets[0] != 1 {
         return None;
     }
-    Some([&octets[1..6], &octets[22..]].concat())
+    Some(octets)
+}
+
+/// Tenths of microseconds since 1601.
+fn ticks(time: Timestamp) -> u64 {
+    u64::try_from((i128::from(time.0) + FILETIME_EPOCH_MS) * 10_000).unwrap_or(0)
 }
 
 fn index_header(date: Timestamp) -> [u8; 5] {
-    let ticks = (i128::from(date.0) + FILETIME_EPOCH_MS) * 10_000;
-    let ticks = u64::try_from(ticks).unwrap_or(0).to_be_bytes();
+    let ticks = ticks(date).to_be_bytes();
     [ticks[1], ticks[2], ticks[3], ticks[4], ticks[5]]
 }
 
@@ -87,6 +124,10 @@ const PREFIXES: [&str; 22] = [
     "Rif", "R", "I", "Res", "回复", "转发", "答复",
 ];
 const PREFIXES_MAX: usize = 32;
+/// 22 octets and 99 reply levels: what is longer is not made longer still.
+const INDEX_OCTETS_MAX: usize = 22 + 99 * 5;
+/// The 31 bits of a reply level that are a time.
+const LEVEL_MAX: u32 = 0x7FFF_FFFF;
 /// 22 octets and 100 reply levels in base64.
 const INDEX_CHARACTERS_MAX: usize = 696;
 /// Milliseconds from 1601-01-01 to 1970-01-01.
@@ -94,6 +135,8 @@ const FILETIME_EPOCH_MS: i128 = 11_644_473_600_000;
 
 #[cfg(test)]
 mod tests {
+    use conformance::conforms;
+
     use super::*;
 
     fn message(header: &str) -> Message {
@@ -135,5 +178,28 @@ mod tests {
         let dated = message("Date: Wed, 09 May 2012 00:00:00 +0000");
         assert_eq!(&conversation_index(&dated)[..2], [0xcd, 0x2d]);
         assert_eq!(conversation_index(&message("Thread-Index: AQ==")).len(), 5);
+        // 2012-05-09 as 100 ns since 1601, without the two lowest octets.
+        assert_eq!(conversation_index(&dated), [0xcd, 0x2d, 0x76, 0xad, 0x45]);
+        conforms!("MS-ASCON_R304", "MS-ASCON_R90", "MS-ASCON_R95", "MS-ASCON_R97");
+        conforms!("MS-ASCON_R308", "MS-ASCON_R309");
+    }
+
+    #[test]
+    fn an_answer_is_one_level_further() {
+        let source = message("Date: Wed, 09 May 2012 00:00:00 +0000\r\nMessage-ID: <1@x.example>");
+        let date = source.date().unwrap();
+        let index = |now: i64| {
+            let index = answer_index(&source, Timestamp(date.0 + now));
+            conversation_index(&message(&format!("Thread-Index: {index}")))
+        };
+        assert_eq!(index(0)[..5], conversation_index(&source));
+        // An hour is 36 000 000 000 ticks, of which the 18 lowest bits are left out; four years are in units of 23 bits.
+        assert_eq!(index(3_600_000)[5..], [0, 2, 0x18, 0x71, 0]);
+        assert_eq!(index(4 * 365 * 86_400_000)[5], 0x88);
+        assert_eq!(index(-5)[5..], [0; 5]);
+        conforms!("MS-ASCON_R86", "MS-ASCON_R400");
+        let second = message(&format!("Thread-Index: {}", answer_index(&source, date)));
+        let index = answer_index(&second, Timestamp(date.0 + 60_000));
+        assert_eq!(conversation_index(&message(&format!("Thread-Index: {index}"))).len(), 15);
     }
 }

@@ -206,12 +206,12 @@ impl Smart<'_> {
             Err(Unshapable::Mailbox(error)) => return Err(error.into()),
             Ok(raw) => raw,
         };
-        let (verb, mime) = (self.verb, self.mime.to_vec());
+        let (verb, mime, now) = (self.verb, self.mime.to_vec(), ask.desk.engine.clock.now());
         let merging = shaper.work(raw, move |raw| {
             let original = Message::parse(raw)?;
             Ok(match verb {
-                Verb::Reply => smart_reply(&mime, &original),
-                Verb::Forward => smart_forward(&mime, &original),
+                Verb::Reply => smart_reply(&mime, &original, now),
+                Verb::Forward => smart_forward(&mime, &original, now),
             })
         });
         let Ok(merged) = merging.await else { return Err(failed) };

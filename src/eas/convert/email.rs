@@ -23,14 +23,21 @@ pub(super) fn shape(
     item: &Item,
     options: &ItemOptions,
 ) -> (Email, Exposure) {
-    let (body, mut exposure) = body_of(message, options);
     let parts = body_parts(message, options);
+    // [MS-ASCON] 3.2.5.7: who wants parts alone is given parts alone.
+    let (body, mut exposure) = match options.body_preferences.is_empty() && !parts.is_empty() {
+        true => (None, Exposure::NEVER),
+        false => {
+            let (body, exposure) = body_of(message, options);
+            (Some(body), exposure)
+        }
+    };
     if parts.iter().any(|part| part.data.is_some() || part.preview.is_some()) {
         exposure |= Exposure::PART;
     }
     let mut email = envelope(message, item);
     email.attachments = attachments(message, collection, item);
-    email.body = Some(body);
+    email.body = body;
     email.body_parts = parts;
     let request = meeting::request(message, item.received, options.version);
     email.meeting_request = request.map(Box::new);

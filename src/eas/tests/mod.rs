@@ -2,6 +2,7 @@
 
 mod bounded;
 mod claims;
+mod conversations;
 mod discovery;
 mod find;
 mod folders;

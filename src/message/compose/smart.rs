@@ -3,18 +3,19 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::super::{Address, Message, Native, address, date, html, write};
+use super::super::{Address, Message, Native, address, date, html, thread, write};
 use super::Unsendable;
 use super::entity::{Entity, html_of, is_content};
+use crate::clock::Timestamp;
 
 /// The new mail with the original quoted below its text; attachments of the original stay away.
-pub fn smart_reply(raw: &[u8], source: &Message) -> Result<Vec<u8>, Unsendable> {
-    merge(raw, source, Kind::Reply)
+pub fn smart_reply(raw: &[u8], source: &Message, now: Timestamp) -> Result<Vec<u8>, Unsendable> {
+    merge(raw, source, Kind::Reply, now)
 }
 
 /// The new mail with the original below its text, and with all its attachments.
-pub fn smart_forward(raw: &[u8], source: &Message) -> Result<Vec<u8>, Unsendable> {
-    merge(raw, source, Kind::Forward)
+pub fn smart_forward(raw: &[u8], source: &Message, now: Timestamp) -> Result<Vec<u8>, Unsendable> {
+    merge(raw, source, Kind::Forward, now)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,13 +24,13 @@ enum Kind {
     Forward,
 }
 
-fn merge(raw: &[u8], source: &Message, kind: Kind) -> Result<Vec<u8>, Unsendable> {
+fn merge(raw: &[u8], source: &Message, kind: Kind, now: Timestamp) -> Result<Vec<u8>, Unsendable> {
     let new = Message::parse(Bytes::copy_from_slice(raw))?;
     if new.parts()[0].header.fields.is_empty() {
         return Err(Unsendable::NotMime);
     }
     let mut out = Vec::with_capacity(raw.len() + source.size() + 4096);
-    copy_header(&new, source, &mut out);
+    copy_header(&new, source, now, &mut out);
     if new.is_smime() {
         // Signed or encrypted on the phone: nothing can be added without breaking it.
         write_untouched(&new, &mut out);
@@ -42,12 +43,12 @@ fn merge(raw: &[u8], source: &Message, kind: Kind) -> Result<Vec<u8>, Unsendable
 }
 
 /// The header of the new mail without what the new body replaces, tied to the conversation of the source.
-fn copy_header(new: &Message, source: &Message, out: &mut Vec<u8>) {
+fn copy_header(new: &Message, source: &Message, now: Timestamp, out: &mut Vec<u8>) {
     let raw = new.raw();
     let source_id = source.message_id();
     for field in &new.parts()[0].header.fields {
         let name = String::from_utf8_lossy(field.name(raw)).to_ascii_lowercase();
-        let tie = matches!(name.as_str(), "in-reply-to" | "references");
+        let tie = matches!(name.as_str(), "in-reply-to" | "references" | "thread-index");
         if name.starts_with("content-") || name == "mime-version" || (tie && source_id.is_some()) {
             continue;
         }
@@ -67,6 +68,9 @@ fn copy_header(new: &Message, source: &Message, out: &mut Vec<u8>) {
     references.push(id.clone());
     write::id_field("In-Reply-To", &[id], out);
     write::id_field("References", &references, out);
+    out.extend_from_slice(
+        format!("Thread-Index: {}\r\n", thread::answer_index(source, now)).as_bytes(),
+    );
 }
 
 fn write_untouched(new: &Message, out: &mut Vec<u8>) {
@@ -182,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_reply_quotes_the_text_and_leaves_the_files() {
-        let reply = parse(&smart_reply(NEW, &source()).unwrap());
+        let reply = parse(&smart_reply(NEW, &source(), Timestamp(0)).unwrap());
         let text = reply.plain_text();
         assert!(
             text.starts_with("I agree.\r\n\r\n-----Original Message-----\r\nFrom: \"Ann\""),
@@ -197,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_forward_takes_the_files_along_octet_for_octet() {
-        let forward = parse(&smart_forward(NEW, &source()).unwrap());
+        let forward = parse(&smart_forward(NEW, &source(), Timestamp(0)).unwrap());
         assert!(forward.plain_text().contains("\r\nSee the plan.\r\n"));
         assert_eq!(forward.attachments()[0].display_name, "plan.pdf");
         assert_eq!(forward.attachment_bytes(0), source().attachment_bytes(0));
@@ -209,7 +213,7 @@ mod tests {
             b"Content-Type: multipart/digest; boundary=a\r\n\r\n--a\r\n\r\nSubject: One\r\n\r\n1\r\n--a\r\n\r\n\
               Subject: Two\r\n\r\n2\r\n--a--\r\n",
         );
-        let forward = parse(&smart_forward(NEW, &digest).unwrap());
+        let forward = parse(&smart_forward(NEW, &digest, Timestamp(0)).unwrap());
         let names: Vec<_> = forward.attachments().iter().map(|a| a.display_name.as_str()).collect();
         assert_eq!(names, ["One.eml", "Two.eml"]);
     }
@@ -219,7 +223,7 @@ mod tests {
         let original = parse(b"Content-Type: multipart/related; boundary=a\r\n\r\n--a\r\nContent-Type: text/html\r\n\r\n\
                                <html><body><img src=\"cid:1\">Old</body></html>\r\n--a\r\nContent-Type: image/png\r\n\
                                Content-ID: <1>\r\n\r\nPNG\r\n--a--\r\n");
-        let forward = parse(&smart_forward(NEW, &original).unwrap());
+        let forward = parse(&smart_forward(NEW, &original, Timestamp(0)).unwrap());
         let html = forward.html().unwrap();
         assert!(
             html.contains("I agree.")
@@ -234,7 +238,7 @@ mod tests {
     fn what_the_phone_signed_stays_as_it_is() {
         let signed = b"To: a@x.example\r\nContent-Type: multipart/signed; boundary=s;\r\n protocol=\"application/pkcs7-signature\"\r\n\r\n\
                        --s\r\n\r\nhi\r\n--s\r\nContent-Type: application/pkcs7-signature\r\n\r\nAA==\r\n--s--\r\n";
-        let reply = parse(&smart_reply(signed, &source()).unwrap());
+        let reply = parse(&smart_reply(signed, &source(), Timestamp(0)).unwrap());
         assert_eq!(reply.after_header(), parse(signed).after_header());
         assert_eq!(reply.in_reply_to().as_deref(), Some("2@x.example"));
         assert!(reply.is_smime());
@@ -243,7 +247,7 @@ mod tests {
     #[test]
     fn an_encrypted_original_is_forwarded_whole() {
         let sealed = parse(b"Subject: Secret\r\nContent-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\nMIIB\r\n");
-        let forward = parse(&smart_forward(NEW, &sealed).unwrap());
+        let forward = parse(&smart_forward(NEW, &sealed, Timestamp(0)).unwrap());
         assert_eq!(forward.attachments()[0].display_name, "Secret.eml");
         assert_eq!(forward.attachment_bytes(0).unwrap(), &sealed.raw()[..]);
     }

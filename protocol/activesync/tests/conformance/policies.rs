@@ -144,6 +144,9 @@ fn one_page_has_the_tag_in_place_of_another_s() {
             [activesync::code_pages::notes::SUBJECT, activesync::code_pages::notes::CATEGORY];
         assert_eq!(of_notes.map(|tag| has(version, tag)), [version > ProtocolVersion::V12_1; 2]);
         conforms!("MS-ASWBXML_R652");
+        let parts = [air_sync_base::BODY_PART, air_sync_base::BODY_PART_PREFERENCE];
+        assert_eq!(parts.map(|tag| has(version, tag)), [version >= ProtocolVersion::V14_1; 2]);
+        conforms!("MS-ASCON_R504", "MS-ASCON_R505");
     }
 }
 

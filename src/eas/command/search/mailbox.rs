@@ -6,8 +6,8 @@ use activesync::command::search::{
     Hit, HitProperties, MailboxQuery, Options, Received, StoreAnswer,
 };
 use activesync::item::ItemData;
-use activesync::item::body::MimeSupport;
-use activesync::status::search_store as status;
+use activesync::item::body::{BodyType, MimeSupport};
+use activesync::status::{common, search_store as status};
 use activesync::types::{ByteRange, ClassName, CollectionId, LongId};
 
 use super::{RESULTS_MAX, range, release, results};
@@ -33,6 +33,10 @@ pub(super) async fn answer(
     let wanted = Arc::new(wanted(query, ask.desk.engine.clock.now()));
     if wanted.is_everything() {
         return failed(status::INVALID_REQUEST);
+    }
+    // [MS-ASCON] 3.2.5.7: parts are made of HTML alone.
+    if options.body_part_preferences.iter().any(|wish| wish.body_type != BodyType::Html) {
+        return failed(common::BODY_PART_PREFERENCE_TYPE_NOT_SUPPORTED);
     }
     let named: Vec<&str> = query.collection_ids.iter().map(CollectionId::as_str).collect();
     let Some(folders) = look::folders(ask, &named, options.deep_traversal).await? else {

@@ -2,9 +2,8 @@
 //! ([MS-ASCMD] 2.2.3.125.5).
 
 use activesync::command::sync::{Collection, Options, Request};
-use activesync::item::body::MimeSupport;
-use activesync::status::Status;
-use activesync::status::sync as status;
+use activesync::item::body::{BodyType, MimeSupport};
+use activesync::status::{Status, common, sync as status};
 use activesync::types::{CollectionId, SyncKey};
 use activesync::{Document, ProtocolVersion};
 
@@ -22,6 +21,11 @@ pub(super) fn settle(
         options.filter_type.is_some_and(|f| f > window::FILTER_MAX) && is_mail(options)
     }) {
         return Err(status::PROTOCOL_ERROR);
+    }
+    // [MS-ASCON] 3.2.5.7: parts are made of HTML alone.
+    let mut parts = said.iter().flat_map(|options| &options.body_part_preferences);
+    if parts.any(|wish| wish.body_type != BodyType::Html) {
+        return Err(common::BODY_PART_PREFERENCE_TYPE_NOT_SUPPORTED);
     }
     let mail = said.iter().find(|options| is_mail(options));
     if said.len() > 1 && said.iter().any(|options| !is_mail(options) && !is_sms(options)) {
