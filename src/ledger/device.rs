@@ -1,6 +1,7 @@
 //! The devices themselves: who they are, when they were heard, and whether the ledger can vouch for all they were given.
 
-use super::tables;
+pub(super) mod tables;
+
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::ids::{DeviceId, MailboxId, UserId};

@@ -35,11 +35,11 @@ pub use collection::{Collection, Offer, Position, Proof, SIBLINGS_MAX, settle};
 pub use delta::Delta;
 pub use detail::{DETAILS_MAX, Detail, DetailKind, details_of, note_detail};
 pub use device::Device;
+pub use device::tables::Cached;
 pub use exposure::Exposure;
 pub use holding::Place;
 pub use reconcile::{Books, Standing, rolled_back};
 pub use sync_key::{Claim, Known, Mint, Scope, SyncKey, Verdict, judge};
-pub use tables::Cached;
 pub use watches::{note_wake, was_woken, watch, watched};
 
 use crate::database::{Error, Tx};
@@ -101,7 +101,7 @@ pub fn who_holds(
     if copies.is_empty() {
         return Ok(found);
     }
-    for device in tables::devices_of_mailbox(tx, mailbox)? {
+    for device in device::tables::devices_of_mailbox(tx, mailbox)? {
         for copy in &copies {
             let place = Place { device: device.id, folder: copy.folder };
             let held = held(tx, place, copy.item)?;
@@ -143,7 +143,7 @@ pub fn may_hold(
 
 /// The stored request of a device that an empty one repeats.
 pub fn cached(tx: &Tx<'_>, device: DeviceId, which: Cached) -> Result<Option<Vec<u8>>, Error> {
-    tables::cached(tx, device, which)
+    device::tables::cached(tx, device, which)
 }
 
 /// Stores the request that an empty one shall repeat.
@@ -153,7 +153,7 @@ pub fn cache(
     which: Cached,
     blob: Option<&[u8]>,
 ) -> Result<(), Error> {
-    tables::cache(tx, device, which, blob)
+    device::tables::cache(tx, device, which, blob)
 }
 
 /// The folders a device has a sync relation with.

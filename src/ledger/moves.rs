@@ -1,12 +1,14 @@
 //! What phones moved: the intent before the store is touched, the result after it, so that MoveItems repeated after a lost answer
 //! gets the earlier one ([MS-ASCMD] 2.2.1.12 has no key to tell a repetition by).
 
+mod tables;
+
 use std::time::Duration;
 
 use roaring::RoaringBitmap;
 
 use super::holding::{self, Kind, Place};
-use super::{Copy, Exposure, note_copy, tables};
+use super::{Copy, Exposure, note_copy};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::ids::{FolderId, IdentityId, ItemNumber, MailboxId};

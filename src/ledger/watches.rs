@@ -3,7 +3,7 @@
 
 use super::Place;
 use super::detail::tables as wakes;
-use super::tables::{self, Cached};
+use super::device::tables::{self, Cached};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
 use crate::ids::{DeviceId, FolderId, ItemNumber};
