@@ -243,26 +243,33 @@ struct Owed {
 }
 
 impl Outbox {
-    /// Turns what is owed into mail that waits in the outbox. Trouble with it keeps no other mail waiting.
+    /// Turns what is owed into mail that waits in the outbox. Trouble with one answer keeps neither the others nor other mail waiting:
+    /// it stays owed, and is tried again the next time.
     pub(super) async fn answer_for_the_absent(&self) {
+        let (mut after, mut waiting, mut trouble) = (0_i64, 0_usize, None);
         loop {
-            let read = |tx: &Tx<'_>| tx.all(tables::AWAY_OWED, params![OWED_AT_ONCE], read_owed);
+            let read = move |tx: &Tx<'_>| {
+                tx.all(tables::AWAY_OWED, params![after, OWED_AT_ONCE], read_owed)
+            };
             let owed: Result<Vec<Owed>, Error> = self.store().database().read(read).await;
-            match owed {
-                Ok(owed) if owed.is_empty() => return,
-                Ok(owed) => {
-                    for owed in owed {
-                        if let Err(error) = self.answer(owed).await {
-                            tracing::warn!(%error, "an automatic reply has to wait");
-                            return;
-                        }
-                    }
-                }
+            let owed = match owed {
+                Ok(owed) => owed,
                 Err(error) => {
                     tracing::error!(%error, "nobody knows which automatic replies are owed");
-                    return;
+                    break;
+                }
+            };
+            let Some(last) = owed.last() else { break };
+            after = last.id;
+            for owed in owed {
+                if let Err(error) = self.answer(owed).await {
+                    waiting += 1;
+                    trouble = Some(error);
                 }
             }
+        }
+        if let Some(error) = trouble {
+            tracing::warn!(%error, waiting, "automatic replies have to wait");
         }
     }
 

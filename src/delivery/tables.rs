@@ -111,7 +111,7 @@ pub(super) const OWE_AWAY: &str = "INSERT INTO away_owed \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 pub(super) const AWAY_OWED: &str = "SELECT id, user_id, mailbox_id, identity_id, sender, audience, subject, refs, arrived_at \
-    FROM away_owed ORDER BY id LIMIT ?1";
+    FROM away_owed WHERE id > ?1 ORDER BY id LIMIT ?2";
 
 pub(super) const SETTLE_AWAY: &str = "DELETE FROM away_owed WHERE id = ?1";
 

@@ -228,3 +228,24 @@ async fn an_answer_that_fails_is_forgotten() {
     assert_eq!(inbox(&rig.house, ANN).await.len(), 1);
     assert_eq!(outbox.counts().await.unwrap().waiting, 0);
 }
+
+/// Whose reply cannot be made now waits for the next time, and keeps nobody behind it from theirs.
+#[tokio::test]
+async fn one_automatic_reply_that_fails_holds_up_none_behind_it() {
+    static FIRST: std::sync::OnceLock<crate::ids::IdentityId> = std::sync::OnceLock::new();
+    let rig = rig().await;
+    rig.comes("first@x.example", "1").await;
+    for number in 2..40 {
+        rig.comes(&format!("p{number}@x.example"), &number.to_string()).await;
+    }
+    let failing = rig.postman.clone().answering(&[], |_, identity, _, _| {
+        let first = *FIRST.get_or_init(|| identity);
+        if identity == first { Err(crate::database::Error::Busy) } else { Ok(false) }
+    });
+    let outbox = Outbox::new(failing, None, OutboxSettings::default());
+    outbox.answer_for_the_absent().await;
+    assert_eq!(outbox.counts().await.unwrap().waiting, 38);
+    let answered: Vec<String> = rig.answers().await.into_iter().map(|(to, _)| to).collect();
+    assert_eq!(answered.len(), 39, "it was still owed, and is answered once that can be done");
+    assert!(answered.contains(&"first@x.example".to_owned()));
+}
