@@ -3,6 +3,7 @@
 //! A proxy writes one of two families of fields and passes the other on as the phone sent it. So which of them is read is
 //! configured ([`Forwarding`]), never guessed.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
@@ -56,8 +57,9 @@ impl Forwarding {
     }
 }
 
-fn fields<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h str> {
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
+/// The lines of a field. One that is no text is read as far as it is: the proxy's own word may stand behind what the phone wrote.
+fn fields<'h>(headers: &'h HeaderMap, name: &str) -> Vec<Cow<'h, str>> {
+    headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect()
 }
 
 fn farthest(addresses: impl Iterator<Item = Option<IpAddr>>, proxies: &[IpNet]) -> Option<IpAddr> {
@@ -101,11 +103,13 @@ impl Element {
     }
 }
 
-/// The parts of a field between separators that do not stand in quotes.
+/// The parts of a field between separators that do not stand in quotes; a quote behind a backslash ends none (RFC 9110 5.6.4).
 fn split(text: &str, separator: char) -> Vec<&str> {
-    let (mut parts, mut begin, mut quoted) = (Vec::new(), 0, false);
+    let (mut parts, mut begin, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (at, sign) in text.char_indices() {
         match sign {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
             '"' => quoted = !quoted,
             _ if sign == separator && !quoted => {
                 parts.push(&text[begin..at]);
@@ -166,6 +170,17 @@ mod tests {
         assert_eq!(of("for=192.0.2.7, for=_hidden"), (String::new(), None));
         assert_eq!(of("for=192.0.2.7, for=unknown, for=10.0.0.9").0, "10.0.0.9");
         assert_eq!(of("host=\"a,b;for=1.1.1.1\";for=192.0.2.7").0, "192.0.2.7");
+    }
+
+    #[test]
+    fn a_phone_cannot_choose_its_address_by_quotes_in_its_host_or_octets_that_are_no_text() {
+        let of = |value| read(Forwarding::Forwarded, &[("forwarded", value)]).0;
+        assert_eq!(of(r#"for=192.0.2.7;host="a\", for=1.1.1.1; x=\"""#), "192.0.2.7");
+        let mut headers = HeaderMap::new();
+        let value = http::HeaderValue::from_bytes(b"\xff, 192.0.2.7").unwrap();
+        headers.append("x-forwarded-for", value);
+        let said = Forwarding::XForwarded.read(&headers, &[]);
+        assert_eq!(said.address, Some("192.0.2.7".parse().unwrap()));
     }
 
     #[test]
