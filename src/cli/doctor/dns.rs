@@ -131,7 +131,7 @@ async fn ask(server: SocketAddr, name: &str, kind: u16) -> Result<Vec<Record>, N
 }
 
 /// RFC 1035, 4.1: one question, for which the server is to ask others.
-fn question(id: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
+pub(super) fn question(id: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     let mut octets = id.to_be_bytes().to_vec();
     octets.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     for label in name.trim_end_matches('.').split('.') {
@@ -142,16 +142,18 @@ fn question(id: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     octets.push(0);
     octets.extend(kind.to_be_bytes());
     octets.extend(INTERNET.to_be_bytes());
-    (name.len() <= NAME_BYTES_MAX).then_some(octets)
+    // The header before it, and kind and class behind it, are no part of the name (RFC 1035, 3.1).
+    (octets.len() <= 12 + NAME_BYTES_MAX + 4).then_some(octets)
 }
 
-enum Record {
+/// What an answer holds.
+pub(super) enum Record {
     Address(IpAddr),
     Service(Service),
 }
 
 /// The records of a kind in an answer; aliases have been followed by the server.
-fn read(answer: &[u8], kind: u16) -> Result<Vec<Record>, NoAnswer> {
+pub(super) fn read(answer: &[u8], kind: u16) -> Result<Vec<Record>, NoAnswer> {
     let mut cursor = Cursor { octets: answer, at: 2 };
     let flags = cursor.number().ok_or(NoAnswer::Unreadable)?;
     match flags & 15 {
@@ -234,12 +236,21 @@ impl Cursor<'_> {
             if !name.is_empty() {
                 name.push('.');
             }
-            name.push_str(&String::from_utf8_lossy(label));
-            if name.len() > NAME_BYTES_MAX {
+            name.extend(label.iter().map(|octet| shown(*octet)));
+            if name.chars().count() > NAME_BYTES_MAX {
                 return None;
             }
             at += 1 + length;
         }
+    }
+}
+
+/// A sign of a name, as a terminal may show it; names of hosts have no others.
+fn shown(octet: u8) -> char {
+    match octet {
+        b'.' => '\u{FFFD}',
+        graphic if graphic.is_ascii_graphic() => char::from(graphic),
+        _ => '\u{FFFD}',
     }
 }
 
@@ -250,13 +261,15 @@ const TRIES: usize = 2;
 /// Octets of an answer.
 const ANSWER_BYTES_MAX: usize = 4096;
 /// Octets of a name.
-const NAME_BYTES_MAX: usize = 255;
+pub(super) const NAME_BYTES_MAX: usize = 255;
 /// Where servers listen.
 const PORT: u16 = 53;
 const INTERNET: u16 = 1;
-const A: u16 = 1;
+pub(super) const A: u16 = 1;
 const AAAA: u16 = 28;
-const SRV: u16 = 33;
+pub(super) const SRV: u16 = 33;
+/// What is asked for.
+pub(super) const KINDS: [u16; 3] = [A, AAAA, SRV];
 const NO_SUCH_NAME: u16 = 3;
 /// What makes a length a pointer.
 const POINTER: usize = 0xC0;
@@ -344,5 +357,18 @@ pub(super) mod tests {
         for end in 0..question.len() {
             let _ = read(&question[..end], A);
         }
+    }
+
+    #[test]
+    fn an_answer_says_nothing_to_the_terminal() {
+        let (_, mut data) = service(443, "mail.a.example");
+        (data[7], data[8]) = (0x1B, b'.');
+        let mut answer = question(7, "a.example", SRV).unwrap();
+        (answer[2], answer[7]) = (0x81, 1);
+        answer.extend([0xC0, 12, 0, 33, 0, 1, 0, 0, 0, 60, 0, u8::try_from(data.len()).unwrap()]);
+        answer.extend(data);
+        let records = read(&answer, SRV).unwrap();
+        let [Record::Service(service)] = &records[..] else { panic!("one service") };
+        assert_eq!(service.target, "\u{FFFD}\u{FFFD}il.a.example");
     }
 }
