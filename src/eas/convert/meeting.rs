@@ -216,7 +216,7 @@ fn duration_s(text: &str) -> Option<i64> {
             'T' => 0,
             _ => return None,
         };
-        total += number * unit;
+        total = total.checked_add(number * unit)?;
         (number, digits) = (0, 0);
     }
     Some(sign * total)
@@ -375,6 +375,7 @@ END:VCALENDAR
         assert_eq!(seconds_before("PT5M"), None);
         assert_eq!(seconds_before("-P1W"), Some(604_800));
         assert_eq!(duration_s("P99999999999D"), None);
+        assert_eq!(duration_s(&format!("P{}", "999999999W".repeat(20_000))), None);
     }
 
     #[test]
