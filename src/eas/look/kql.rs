@@ -25,6 +25,10 @@ enum Term {
     Read(bool),
     /// Received from the first millisecond on and before the second.
     Received(i64, i64),
+    /// So many octets or more, and fewer than the second number.
+    Size(u64, u64),
+    /// 0 low, 1 normal, 2 high.
+    Importance(u8),
     All(Vec<Term>),
     Any(Vec<Term>),
     Not(Box<Term>),
@@ -63,6 +67,11 @@ impl Terms {
     /// Whether nothing is asked for.
     pub(in crate::eas) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// How many terms there are, those in groups and the groups counted.
+    pub(super) fn count(&self) -> usize {
+        self.0.iter().map(Term::count).sum()
     }
 
     /// Whether a mail is what was asked for.
@@ -114,6 +123,14 @@ impl Mail<'_> {
 }
 
 impl Term {
+    fn count(&self) -> usize {
+        match self {
+            Term::All(terms) | Term::Any(terms) => 1 + terms.iter().map(Term::count).sum::<usize>(),
+            Term::Not(term) => 1 + term.count(),
+            _ => 1,
+        }
+    }
+
     fn holds(&self, mail: &Mail<'_>) -> bool {
         match self {
             Term::Text(field, wanted) => mail.has(*field, wanted),
@@ -122,6 +139,8 @@ impl Term {
             }
             Term::Read(wanted) => mail.read == *wanted,
             Term::Received(from, to) => (*from..*to).contains(&mail.received.ms()),
+            Term::Size(from, to) => (*from..*to).contains(&(mail.message.size() as u64)),
+            Term::Importance(wanted) => mail.message.importance() == *wanted,
             Term::All(terms) => terms.iter().all(|term| term.holds(mail)),
             Term::Any(terms) => terms.iter().any(|term| term.holds(mail)),
             Term::Not(term) => !term.holds(mail),
@@ -249,12 +268,13 @@ fn bare<'a>(text: &'a str, now: Timestamp, tokens: &mut Vec<Token>) -> &'a str {
         "OR" | "||" => tokens.push(Token::Or),
         "NOT" => tokens.push(Token::Not),
         _ => match restriction(word) {
-            Some((name, sign, value)) => {
+            Some((property, sign, value)) => {
                 let mut value = value;
                 if let Some(open) = rest.strip_prefix('"').filter(|_| value.is_empty()) {
                     (value, rest) = quoted(open);
                 }
-                tokens.extend(restricted(name, sign, value, now).map(Token::Term));
+                let (sign, value) = closer(property, sign, value);
+                tokens.extend(restricted(property, sign, value, now).map(Token::Term));
             }
             None => {
                 for part in word.split('*') {
@@ -280,6 +300,16 @@ fn restriction(word: &str) -> Option<(Property, &str, &str)> {
     Some((property, sign, &rest[sign.len()..]))
 }
 
+/// The sign that the value of something measured begins with, as mail programs have it: `size:>1MB`.
+fn closer<'a>(property: Property, sign: &'a str, value: &'a str) -> (&'a str, &'a str) {
+    let is_measured = matches!(property, Property::Size | Property::Received) && sign == ":";
+    let comparisons = ["<>", "<=", ">=", "<", ">"].into_iter().filter(|_| is_measured);
+    match comparisons.into_iter().find(|sign| value.starts_with(sign)) {
+        Some(closer) => (closer, value[closer.len()..].trim_start()),
+        None => (sign, value),
+    }
+}
+
 fn restricted(property: Property, sign: &str, value: &str, now: Timestamp) -> Option<Term> {
     let term = match property {
         Property::Field(field) => {
@@ -293,6 +323,8 @@ fn restricted(property: Property, sign: &str, value: &str, now: Timestamp) -> Op
             .then_some(Term::HasAttachment(true)),
         Property::Read => truth(value).map(Term::Read),
         Property::Received => received(sign, value, now),
+        Property::Size => size(sign, value),
+        Property::Importance => importance(value),
     };
     match term {
         Some(term) if sign == "<>" => Some(Term::Not(Box::new(term))),
@@ -320,6 +352,45 @@ fn received(sign: &str, value: &str, now: Timestamp) -> Option<Term> {
         ">=" => Term::Received(from, i64::MAX),
         _ => Term::Received(from, to),
     })
+}
+
+fn size(sign: &str, value: &str) -> Option<Term> {
+    if let Some((from, to)) = value.split_once("..") {
+        return Some(Term::Size(octets(from)?, octets(to)?.saturating_add(1)));
+    }
+    let octets = octets(value)?;
+    let next = octets.saturating_add(1);
+    Some(match sign {
+        "<" => Term::Size(0, octets),
+        "<=" => Term::Size(0, next),
+        ">" => Term::Size(next, u64::MAX),
+        ">=" => Term::Size(octets, u64::MAX),
+        _ => Term::Size(octets, next),
+    })
+}
+
+/// A number of octets, plain or in the units mail programs offer.
+fn octets(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (digits, unit) =
+        text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1 << 10,
+        "m" | "mb" => 1 << 20,
+        "g" | "gb" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+fn importance(value: &str) -> Option<Term> {
+    match value.to_ascii_lowercase().as_str() {
+        "low" => Some(Term::Importance(0)),
+        "normal" | "medium" => Some(Term::Importance(1)),
+        "high" => Some(Term::Importance(2)),
+        _ => None,
+    }
 }
 
 /// The time a word names, from its first millisecond to the one after its last.
@@ -353,6 +424,8 @@ enum Property {
     Has,
     Read,
     Received,
+    Size,
+    Importance,
 }
 
 const PROPERTIES: &[(&str, Property)] = &[
@@ -374,11 +447,13 @@ const PROPERTIES: &[(&str, Property)] = &[
     ("isread", Property::Read),
     ("received", Property::Received),
     ("sent", Property::Received),
+    ("size", Property::Size),
+    ("importance", Property::Importance),
 ];
 /// A day, in milliseconds.
 const DAY_MS: i64 = 86_400_000;
 /// Words, operators and parentheses of one query that count.
-const TOKENS_MAX: usize = 64;
+pub(super) const TOKENS_MAX: usize = 64;
 /// How deep parentheses and NOT may lie in each other.
 const DEPTH_MAX: usize = 8;
 
@@ -468,6 +543,41 @@ mod tests {
             "received:\"last week\"",
         ] {
             assert!(!holds(query), "{query}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_octets_or_in_units_and_importance_is_a_word() {
+        for query in [
+            "size>100",
+            "size:>100",
+            "size<1KB",
+            "size:<=1mb",
+            "size<>7",
+            "size:1..1048576",
+            "size>=0",
+            "size:\"<2 GB\"",
+            "importance:normal",
+            "importance=MEDIUM",
+            "importance<>high",
+            "NOT importance:low",
+            "received:>=2026-11-23",
+        ] {
+            assert!(holds(query), "{query}");
+        }
+        for query in [
+            "size>1KB",
+            "size:7",
+            "size<100",
+            "size:>1GB",
+            "size:1..2",
+            "importance:high",
+            "importance:low",
+        ] {
+            assert!(!holds(query), "{query}");
+        }
+        for query in ["size:large", "size:", "size:99999999999999999999", "importance:very"] {
+            assert!(Terms::read(query, NOW).is_empty(), "{query} says nothing");
         }
     }
 
