@@ -1,12 +1,13 @@
 # The targets, for fuzz/run and fuzz/coverage: which there are, what each needs and what it is about.
 
-TARGETS=(wbxml_read wbxml_round_trip request_decode request_round_trip typed_round_trip http_query imap_client mime sync_plan wait two_devices)
+TARGETS=(wbxml_read wbxml_round_trip request_decode request_round_trip typed_round_trip http_query imap_client mime
+  proxy_header dns_answer kql certificate invitation sync_plan wait two_devices)
 
 # The protocol crates are built without the gateway, which takes minutes, and with AddressSanitizer. The gateway is built
 # without: it has no unsafe code of its own, and what of SQLite would be watched is not instrumented.
 group_of() {
   case $1 in
-    mime | sync_plan | wait | two_devices) echo gateway ;;
+    mime | proxy_header | dns_answer | kql | certificate | invitation | sync_plan | wait | two_devices) echo gateway ;;
     wbxml_* | request_* | typed_round_trip | http_query | imap_client) echo protocol ;;
     *) echo "there is no target $1" >&2; return 1 ;;
   esac
@@ -29,6 +30,7 @@ dictionary_of() {
   case $1 in
     wbxml_* | request_* | http_query) echo fuzz/wbxml.dict ;;
     mime) echo fuzz/mime.dict ;;
+    proxy_header | kql | invitation) echo "fuzz/$1.dict" ;;
   esac
 }
 
@@ -45,6 +47,11 @@ sources_of() {
     http_query) printf '%s\n' $activesync/http.rs $activesync/http ;;
     imap_client) echo protocol/imap/src ;;
     mime) echo src/message ;;
+    proxy_header) printf '%s\n' src/eas/parking/proxy.rs src/eas/parking/forwarded.rs ;;
+    dns_answer) echo src/cli/doctor/dns.rs ;;
+    kql) echo src/eas/look/kql.rs ;;
+    certificate) printf '%s\n' src/eas/trust.rs src/eas/trust/facts.rs ;;
+    invitation) printf 'src/eas/convert/%s.rs\n' invitation calendar meeting time_zone ;;
     sync_plan) printf '%s\n' src/sync/plan.rs src/sync/window.rs ;;
     wait) echo src/push ;;
     two_devices) printf '%s\n' src/recall src/ledger src/sync src/eas src/mailbox ;;

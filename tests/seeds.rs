@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use retract::{message, push, sync};
+use retract::{cli, eas, message, push, sync};
 
 fn replay(folder: &str, check: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -35,4 +35,29 @@ fn seeds_of_sync_plan() {
 #[test]
 fn seeds_of_wait() {
     replay("fuzz/seeds/wait", push::check::wait);
+}
+
+#[test]
+fn seeds_of_proxy_header() {
+    replay("fuzz/seeds/proxy_header", eas::check::proxy_header);
+}
+
+#[test]
+fn seeds_of_dns_answer() {
+    replay("fuzz/seeds/dns_answer", cli::check::dns_answer);
+}
+
+#[test]
+fn seeds_of_kql() {
+    replay("fuzz/seeds/kql", eas::check::kql);
+}
+
+#[test]
+fn seeds_of_certificate() {
+    replay("fuzz/seeds/certificate", eas::check::certificate);
+}
+
+#[test]
+fn seeds_of_invitation() {
+    replay("fuzz/seeds/invitation", eas::check::invitation);
 }

@@ -29,6 +29,9 @@ use http::StatusCode;
 
 use crate::config::Config;
 
+#[doc(hidden)]
+pub use self::doctor::check;
+
 /// Takes mail back from phones: an Exchange ActiveSync gateway.
 #[derive(Debug, Parser)]
 #[command(name = "retract", version, about, after_help = EXIT_CODES, propagate_version = true)]

@@ -16,6 +16,8 @@
 mod autodiscover;
 pub mod basic;
 mod budget;
+#[doc(hidden)]
+pub mod check;
 mod command;
 pub mod convert;
 mod dispatch;

@@ -3,6 +3,7 @@
 //!
 //! Nothing is fetched from the network: an address in a certificate is somebody else's choice. Without roots nothing is trusted.
 
+pub(in crate::eas) mod check;
 mod facts;
 
 use std::time::Duration;
@@ -56,6 +57,13 @@ impl Trust {
             self.roots.push(anchor.to_owned());
         }
         if self.roots.is_empty() { Err(NotTrust::Empty) } else { Ok(self) }
+    }
+
+    /// Trusts one authority; `None` where that is no certificate of one.
+    fn trusting(mut self, der: &[u8]) -> Option<Trust> {
+        let der = CertificateDer::from(der);
+        self.roots.push(webpki::anchor_from_trusted_cert(&der).ok()?.to_owned());
+        Some(self)
     }
 
     /// Knows the revocation lists of a PEM file.

@@ -3,6 +3,7 @@
 //!
 //! The password travels over no connection whose certificate phones would not trust.
 
+pub mod check;
 mod dns;
 mod endpoint;
 mod finding;

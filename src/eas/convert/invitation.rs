@@ -58,6 +58,11 @@ impl Invitation {
         &self.organizer.address
     }
 
+    /// What names the meeting.
+    pub(super) fn uid(&self) -> &str {
+        &self.uid
+    }
+
     /// Whether it is for a series, not for one meeting or one of a series.
     pub(in crate::eas) fn is_a_series(&self) -> bool {
         ["RRULE", "RDATE"].iter().any(|name| self.event.line(name).is_some())

@@ -10,6 +10,7 @@
 
 mod calendar;
 mod change;
+pub(in crate::eas) mod check;
 mod draft;
 mod email;
 mod invitation;

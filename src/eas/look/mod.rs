@@ -3,6 +3,7 @@
 //! Mail that an open order covers is not there. A look goes through the newest [`SCANNED_MAX`] mails of the folders it is asked about, for a
 //! limited time, and only so many look at a time: of one user, and all together.
 
+pub(in crate::eas) mod check;
 mod kql;
 mod people;
 

@@ -6,6 +6,7 @@
 
 mod answer;
 mod caller;
+pub(in crate::eas) mod check;
 mod forwarded;
 mod line;
 mod place;
