@@ -16,6 +16,7 @@ use super::budget::Share;
 use super::command;
 use super::endpoint::{Answer, Incoming, Outcome, Plain};
 use super::gateway::Desk;
+use super::gzip;
 use super::quirks::Quirks;
 use super::session::{self, Refused};
 use super::status::Refusal;
@@ -65,6 +66,8 @@ pub(in crate::eas) struct Ask {
     pub(in crate::eas) quirks: Quirks,
     /// What stands outside the body.
     pub(in crate::eas) query: Query,
+    /// Whether the phone takes an answer in gzip.
+    pub(in crate::eas) takes_gzip: bool,
     /// The body.
     pub(in crate::eas) body: Bytes,
     /// Its number.
@@ -100,6 +103,7 @@ impl Ask {
             version: self.version,
             quirks: self.quirks,
             query: self.query.clone(),
+            takes_gzip: self.takes_gzip,
             body: Bytes::new(),
             request: self.request,
             is_new_connection: self.is_new_connection,
@@ -186,6 +190,24 @@ impl Ask {
     /// could wait for itself.
     pub(in crate::eas) fn hold(&self, octets: usize) -> Result<(), Refusal> {
         if self.share.lock().grow(octets) { Ok(()) } else { Err(Refusal::Busy) }
+    }
+
+    /// The octets of an answer as they are to leave, and whether they are in gzip: where the phone takes that, and there is room for both.
+    pub(in crate::eas) async fn pack(&self, bytes: Vec<u8>) -> (Bytes, bool) {
+        if !self.takes_gzip || self.hold(bytes.len()).is_err() {
+            return (bytes.into(), false);
+        }
+        let bytes = Bytes::from(bytes);
+        let packed = if bytes.len() <= gzip::PACKED_AT_ONCE_OCTETS {
+            gzip::packed(&bytes)
+        } else {
+            let bytes = bytes.clone();
+            tokio::task::spawn_blocking(move || gzip::packed(&bytes)).await.unwrap_or_default()
+        };
+        match packed {
+            Some(packed) => (packed.into(), true),
+            None => (bytes, false),
+        }
     }
 
     /// The answer is made anew: what was made before is gone.

@@ -24,6 +24,7 @@ mod dispatch;
 mod endpoint;
 mod fresh;
 mod gateway;
+mod gzip;
 mod hang;
 mod look;
 mod outgoing;

@@ -18,6 +18,7 @@ use super::basic::{self, Authorization};
 use super::dispatch::Ask;
 use super::endpoint::Incoming;
 use super::gateway::{Admitted, Asks, COMMANDS, Desk, VERSIONS};
+use super::gzip;
 use super::presence;
 use super::quirks::Quirks;
 use super::status::Refusal;
@@ -101,6 +102,7 @@ pub(in crate::eas) async fn enter(desk: &Arc<Desk>, request: Incoming) -> Result
         version,
         quirks: quirks.without(desk.limits.quirks_off),
         query,
+        takes_gzip: gzip::is_taken(&request.headers),
         body: request.body,
         request: desk.next_request(),
         is_new_connection,

@@ -19,9 +19,8 @@ use activesync::item::email::Email;
 use activesync::multipart;
 use activesync::status::{Status, common, item_operations as status};
 use activesync::types::{Base64, ByteRange, ClassName};
-use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 
 use self::attachment::{File, NoFile};
 use crate::eas::convert::{AttachmentId, ItemOptions, Unshapable};
@@ -98,19 +97,22 @@ async fn finish(ask: &Ask, response: &Response, made: Made) -> Result<Option<Ans
     if is_multipart {
         bytes = multipart::encode(&bytes, &made.parts).ok_or(status::TOO_LARGE)?;
     }
+    // Packed before the gate is asked: what it lets out is what leaves, octet for octet.
+    let (bytes, is_packed) = ask.pack(bytes).await;
     let answer = if made.contents.is_empty() {
         booked(response, &[])?;
         Answer::plain(StatusCode::OK, Plain::without_content(bytes))
     } else {
-        match ask.release(response, Bytes::from(bytes), made.contents, made.told).await? {
+        match ask.release(response, bytes, made.contents, made.told).await? {
             Some(released) => ask.send(released),
             None => return Ok(None),
         }
     };
-    Ok(Some(match is_multipart {
-        true => answer.with(CONTENT_TYPE, HeaderValue::from_static(MULTIPART)),
-        false => answer,
-    }))
+    let fields = [(is_multipart, CONTENT_TYPE, MULTIPART), (is_packed, CONTENT_ENCODING, "gzip")];
+    let said = fields.into_iter().filter(|(is_so, _, _)| *is_so);
+    Ok(Some(said.fold(answer, |answer, (_, name, value)| {
+        answer.with(name, HeaderValue::from_static(value))
+    })))
 }
 
 /// What the phone is told of one operation.
