@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::database;
-use crate::directory::DirectoryError;
+use crate::directory::{DirectoryError, SourceError};
 use crate::mailbox::MailboxError;
 use crate::policy::NotDone;
 use crate::recall::{OrderRefused, ReasonCode, RecallError};
@@ -145,6 +145,13 @@ impl From<DirectoryError> for Problem {
             DirectoryError::NameTaken => Problem::conflict("name_taken", detail),
             DirectoryError::AddressTaken => Problem::conflict("address_taken", detail),
             DirectoryError::NotValid(_) => Problem::bad_request(detail),
+            DirectoryError::FromOutside(_) => Problem::conflict("from_outside", detail),
+            DirectoryError::Source(SourceError::Wrong(_)) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "source_wrong", detail)
+            }
+            DirectoryError::Source(SourceError::Down(_)) => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "source_down", detail)
+            }
             DirectoryError::Ours(error) => error.into(),
         }
     }

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0015_conversations.sql"),
     },
     Migration { number: 17, name: "imap", sql: include_str!("migrations/0017_imap.sql") },
+    Migration { number: 18, name: "directory", sql: include_str!("migrations/0018_directory.sql") },
 ];
 
 #[derive(Clone, Copy)]

@@ -26,3 +26,18 @@ pub(super) fn hash(password: &[u8], settings: &Settings) -> Result<String, Direc
 pub(super) fn is_right(password: &[u8], hash: &str) -> bool {
     Argon2::default().verify_password(password, hash).is_ok()
 }
+
+/// Whether a text is a hash of ours, of a cost that one sign-in may have.
+pub(super) fn is_hash(text: &str) -> bool {
+    let Ok(hash) = argon2::password_hash::phc::PasswordHash::new(text) else { return false };
+    let params = Params::try_from(&hash);
+    text.starts_with("$argon2id$")
+        && params.is_ok_and(|params| {
+            params.m_cost() <= HASH_KIB_MAX && params.t_cost() <= HASH_PASSES_MAX
+        })
+}
+
+/// Memory of a hash that comes from outside, in KiB.
+const HASH_KIB_MAX: u32 = 256 * 1024;
+/// Passes of a hash that comes from outside.
+const HASH_PASSES_MAX: u32 = 16;

@@ -1,7 +1,7 @@
 //! Users and the addresses that reach them: what administrators do, and what a recipient resolves to.
 
 use super::password::{self, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
-use super::{Directory, DirectoryError, tables};
+use super::{Change, Directory, DirectoryError, tables};
 use crate::clock::Timestamp;
 use crate::database::{Error, Row, Tx};
 use crate::ids::UserId;
@@ -19,7 +19,7 @@ pub struct User {
     pub address: String,
     /// What others see of them.
     pub display_name: String,
-    /// May they not sign in, and not be written to?
+    /// May they not sign in, and not be written to? By an administrator's word, or because where they come from has them no longer.
     pub disabled: bool,
     /// May they administer?
     pub is_admin: bool,
@@ -27,6 +27,43 @@ pub struct User {
     pub policy_name: Option<String>,
     /// Since when they have the account.
     pub created_at: Timestamp,
+    /// Where they come from.
+    pub origin: Origin,
+    /// Are they gone from there, or shut out there?
+    pub is_gone: bool,
+    /// What they sign in with at the IMAP server, where that is where they come from.
+    pub imap_login: Option<String>,
+}
+
+/// Where a user comes from, and who may change what is known of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Made by an administrator here.
+    #[default]
+    Local,
+    /// A file.
+    Csv,
+    /// A directory server.
+    Ldap,
+    /// Made here when the IMAP server let them in for the first time; administrators may change them as their own.
+    Imap,
+}
+
+impl Origin {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Local => "local",
+            Origin::Csv => "csv",
+            Origin::Ldap => "ldap",
+            Origin::Imap => "imap",
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Option<Origin> {
+        let all = [Origin::Local, Origin::Csv, Origin::Ldap, Origin::Imap];
+        all.into_iter().find(|origin| origin.name() == name)
+    }
 }
 
 /// What it takes to make a user.
@@ -78,6 +115,47 @@ impl Directory {
             let id = id.ok_or(DirectoryError::NoSuchUser)?;
             tx.execute(tables::INSERT_ALIAS, params![&address, id])?;
             Ok(id)
+        };
+        self.0.database.write(job).await
+    }
+
+    /// Makes a user of somebody whom the IMAP server let in under this login; gives the one that is there where there is one.
+    pub(super) async fn add_from_sign_in(
+        &self,
+        login: &str,
+        domain: &str,
+    ) -> Result<User, DirectoryError> {
+        let login = login.trim().to_owned();
+        let address = match login.contains('@') {
+            true => checked_address(&login)?,
+            false => checked_address(&format!("{login}@{domain}"))?,
+        };
+        let local = address.rsplit_once('@').map_or("", |(local, _)| local);
+        let names = [checked_name(local)?, checked_name(&address.replace('@', "."))?];
+        let now = self.0.clock.now();
+        let tell = self.0.outside.on_change.clone();
+        let job = move |tx: &Tx<'_>| {
+            let normal = normal_login(&login);
+            if let Some(known) = account(tx, &normal)? {
+                return Ok(known.user);
+            }
+            if resolve(tx, &address)?.is_some() {
+                return Err(DirectoryError::AddressTaken);
+            }
+            let mut free = None;
+            for name in &names {
+                if tx.one(tables::USER_BY_NAME, params![name], read_account)?.is_none() {
+                    free = free.or(Some(name));
+                }
+            }
+            let name = free.ok_or(DirectoryError::NameTaken)?;
+            let (hash, origin) = ("", Origin::Imap.name());
+            let row = params![name, &address, name, hash, false, now, origin, &login];
+            let id = tx.one(tables::INSERT_FROM_OUTSIDE, row, |row| row.get::<UserId>(0))?;
+            let id = id.ok_or(DirectoryError::NoSuchUser)?;
+            tx.execute(tables::INSERT_ALIAS, params![&address, id])?;
+            tell(tx, now, Change::Added(id))?;
+            user(tx, id)?.ok_or(DirectoryError::NoSuchUser)
         };
         self.0.database.write(job).await
     }
@@ -138,10 +216,15 @@ impl Directory {
         self.hash(new).await.map(PasswordHash)
     }
 
-    /// Shuts a user out, or lets them in again.
+    /// Shuts a user out, or lets them in again; whom their source has no longer stays out.
     pub async fn set_disabled(&self, id: UserId, disabled: bool) -> Result<(), DirectoryError> {
-        let job =
-            move |tx: &Tx<'_>| changed(tx.execute(tables::SET_DISABLED, params![id, disabled])?);
+        let job = move |tx: &Tx<'_>| {
+            let user = user(tx, id)?.ok_or(DirectoryError::NoSuchUser)?;
+            if user.is_gone && !disabled {
+                return Err(DirectoryError::FromOutside(user.origin.name()));
+            }
+            changed(tx.execute(tables::SET_DISABLED, params![id, disabled])?)
+        };
         self.0.database.write(job).await
     }
 
@@ -166,16 +249,20 @@ impl Directory {
     /// Changes what others see of a user.
     pub async fn set_display_name(&self, id: UserId, name: &str) -> Result<(), DirectoryError> {
         let name = checked_display_name(name.trim())?;
-        let job =
-            move |tx: &Tx<'_>| changed(tx.execute(tables::SET_DISPLAY_NAME, params![id, &name])?);
+        let directory = self.clone();
+        let job = move |tx: &Tx<'_>| {
+            directory.editable(&user(tx, id)?.ok_or(DirectoryError::NoSuchUser)?)?;
+            changed(tx.execute(tables::SET_DISPLAY_NAME, params![id, &name])?)
+        };
         self.0.database.write(job).await
     }
 
     /// Has one more address reach a user.
     pub async fn add_alias(&self, id: UserId, address: &str) -> Result<(), DirectoryError> {
         let address = checked_address(address)?;
+        let directory = self.clone();
         let job = move |tx: &Tx<'_>| {
-            user(tx, id)?.ok_or(DirectoryError::NoSuchUser)?;
+            directory.editable(&user(tx, id)?.ok_or(DirectoryError::NoSuchUser)?)?;
             let count = tx.one(tables::COUNT_ALIASES, params![id], |row| row.get::<usize>(0))?;
             if count.unwrap_or(0) >= ALIASES_MAX {
                 return Err(DirectoryError::NotValid("too many addresses"));
@@ -191,8 +278,10 @@ impl Directory {
     /// Has an address no longer reach a user; their own stays.
     pub async fn remove_alias(&self, id: UserId, address: &str) -> Result<(), DirectoryError> {
         let address = address.trim().to_lowercase();
+        let directory = self.clone();
         let job = move |tx: &Tx<'_>| {
             let owner = user(tx, id)?.ok_or(DirectoryError::NoSuchUser)?;
+            directory.editable(&owner)?;
             if owner.address == address {
                 return Err(DirectoryError::NotValid("a user keeps their own address"));
             }
@@ -277,20 +366,27 @@ pub(super) fn normal_login(login: &str) -> String {
     login.rsplit_once('\\').map_or(login, |(_, name)| name).to_lowercase()
 }
 
-fn read_user(row: &Row<'_>) -> Result<User, Error> {
+pub(super) fn read_user(row: &Row<'_>) -> Result<User, Error> {
+    let (is_disabled, is_gone): (bool, bool) = (row.get(4)?, row.get(11)?);
+    let origin: String = row.get(9)?;
+    let origin = Origin::named(&origin)
+        .ok_or_else(|| Error::Corrupt(format!("users come from {origin:?}")))?;
     Ok(User {
         id: row.get(0)?,
         name: row.get(1)?,
         address: row.get(2)?,
         display_name: row.get(3)?,
-        disabled: row.get(4)?,
+        disabled: is_disabled || is_gone,
         is_admin: row.get(5)?,
         policy_name: row.get(6)?,
         created_at: row.get(7)?,
+        origin,
+        is_gone,
+        imap_login: if origin == Origin::Imap { row.get(10)? } else { None },
     })
 }
 
-fn read_account(row: &Row<'_>) -> Result<Account, Error> {
+pub(super) fn read_account(row: &Row<'_>) -> Result<Account, Error> {
     Ok(Account { user: read_user(row)?, password_hash: row.get(8)? })
 }
 
@@ -298,7 +394,7 @@ fn changed(rows: usize) -> Result<(), DirectoryError> {
     if rows == 0 { Err(DirectoryError::NoSuchUser) } else { Ok(()) }
 }
 
-fn checked_name(name: &str) -> Result<String, DirectoryError> {
+pub(super) fn checked_name(name: &str) -> Result<String, DirectoryError> {
     let name = name.trim().to_lowercase();
     let fits = !name.is_empty()
         && name.len() <= NAME_BYTES_MAX
@@ -307,7 +403,7 @@ fn checked_name(name: &str) -> Result<String, DirectoryError> {
 }
 
 /// An address that can stand in an envelope without quoting, in lower case.
-fn checked_address(address: &str) -> Result<String, DirectoryError> {
+pub(super) fn checked_address(address: &str) -> Result<String, DirectoryError> {
     let address = address.trim().to_lowercase();
     let wrong = |c: char| c.is_control() || c.is_whitespace() || "<>()[],;:\\\"".contains(c);
     let fits = address.len() <= ADDRESS_BYTES_MAX
@@ -318,16 +414,16 @@ fn checked_address(address: &str) -> Result<String, DirectoryError> {
     if fits { Ok(address) } else { Err(DirectoryError::NotValid("not an address")) }
 }
 
-fn checked_display_name(name: &str) -> Result<String, DirectoryError> {
+pub(super) fn checked_display_name(name: &str) -> Result<String, DirectoryError> {
     let fits = !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains(char::is_control);
     if fits { Ok(name.to_owned()) } else { Err(DirectoryError::NotValid("not a display name")) }
 }
 
-fn escape_like(text: &str) -> String {
+pub(super) fn escape_like(text: &str) -> String {
     text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }
 
 /// What RFC 5321 4.5.3.1.3 leaves of a path without its angle brackets.
 const ADDRESS_BYTES_MAX: usize = 254;
-const NAME_BYTES_MAX: usize = 256;
-const ALIASES_MAX: usize = 500;
+pub(super) const NAME_BYTES_MAX: usize = 256;
+pub(super) const ALIASES_MAX: usize = 500;

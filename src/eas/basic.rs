@@ -88,14 +88,79 @@ pub fn authorization(headers: &HeaderMap) -> Option<Authorization> {
     })
 }
 
-/// The 401 that asks for a name and password ([MS-ASHTTP] 2.2.2.1.1). The charset makes clients that know RFC 7617 send UTF-8.
-pub fn challenge(realm: &str) -> Answer {
-    let realm: String =
-        realm.chars().filter(|c| (' '..='~').contains(c) && !matches!(c, '"' | '\\')).collect();
-    let value = format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
-    let value = HeaderValue::from_str(&value)
-        .unwrap_or_else(|_| HeaderValue::from_static("Basic realm=\"mail\", charset=\"UTF-8\""));
-    Answer::empty(StatusCode::UNAUTHORIZED).with(WWW_AUTHENTICATE, value)
+/// What a 401 asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Realm {
+    /// What the prompt for a password says.
+    pub name: String,
+    /// Whether a token may be sent instead.
+    pub bearer: bool,
+    /// Where an app finds who gives tokens, if that is told.
+    pub authority: Option<String>,
+}
+
+impl Default for Realm {
+    fn default() -> Realm {
+        Realm { name: "mail".to_owned(), bearer: false, authority: None }
+    }
+}
+
+/// The 401 that asks for a name and password, or a token ([MS-ASHTTP] 2.2.2.1.1). The charset makes clients that know RFC 7617 send
+/// UTF-8.
+pub fn challenge(realm: &Realm) -> Answer {
+    let quoted = |text: &str| -> String {
+        text.chars().filter(|c| (' '..='~').contains(c) && !matches!(c, '"' | '\\')).collect()
+    };
+    let name = quoted(&realm.name);
+    let basic = header(&format!("Basic realm=\"{name}\", charset=\"UTF-8\""));
+    let answer = Answer::empty(StatusCode::UNAUTHORIZED).with(WWW_AUTHENTICATE, basic);
+    if !realm.bearer {
+        return answer;
+    }
+    let authority = realm.authority.as_deref().map(quoted);
+    let authority =
+        authority.map(|uri| format!(", authorization_uri=\"{uri}\"")).unwrap_or_default();
+    answer.with(WWW_AUTHENTICATE, header(&format!("Bearer realm=\"{name}\"{authority}")))
+}
+
+/// What holds nothing but printable ASCII.
+fn header(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value)
+        .unwrap_or_else(|_| HeaderValue::from_static("Basic realm=\"mail\", charset=\"UTF-8\""))
+}
+
+/// Whose token it says it is: the `User` of the query ([MS-ASHTTP] 2.2.1.1.1.1), else a claim of the token, where it is one that can be
+/// read (RFC 7519). Neither proves anything: whoever verifies the token decides whether it is theirs.
+pub fn login_of_token(query: &str, token: &Secret) -> Option<String> {
+    let named = query.split('&').find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.eq_ignore_ascii_case("user").then(|| percent_decoded(value)).flatten()
+    });
+    let named = named.or_else(|| {
+        let claims = URL_SAFE.decode(token.reveal().split('.').nth(1)?).ok()?;
+        let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+        let claim = LOGIN_CLAIMS.iter().find_map(|name| claims.get(name)?.as_str());
+        claim.map(str::to_owned)
+    });
+    let named = named.filter(|named| !named.contains(char::is_control))?.trim().to_owned();
+    (!named.is_empty() && named.len() <= NAME_BYTES_MAX).then_some(named)
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(octet) = rest.next() {
+        octets.push(match octet {
+            b'%' => {
+                let digit = |octet: Option<u8>| char::from(octet?).to_digit(16);
+                let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            b'+' => b' ',
+            octet => octet,
+        });
+    }
+    String::from_utf8(octets).ok()
 }
 
 /// UTF-8 as phones send it, else ISO-8859-1 as Outlook does, where each octet is the code point of its value.
@@ -114,6 +179,15 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// The same in the alphabet of tokens.
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Claims of a token that say whose it is, best first.
+const LOGIN_CLAIMS: [&str; 3] = ["upn", "preferred_username", "email"];
 
 #[cfg(test)]
 mod tests {
@@ -202,9 +276,48 @@ mod tests {
 
     #[test]
     fn the_challenge_cannot_be_broken_out_of() {
-        let answer = challenge("Mail \"of\"\r\nEvil: x\\");
+        let name = "Mail \"of\"\r\nEvil: x\\".to_owned();
+        let answer = challenge(&Realm { name, ..Realm::default() });
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
-        let (_, value) = &answer.headers[0];
+        let [(_, value)] = &answer.headers[..] else { panic!("{:?}", answer.headers) };
         assert_eq!(value, "Basic realm=\"Mail ofEvil: x\", charset=\"UTF-8\"");
+    }
+
+    #[test]
+    fn who_takes_tokens_says_both() {
+        let authority = Some("https://login.example/a\"b".to_owned());
+        let answer = challenge(&Realm { bearer: true, authority, ..Realm::default() });
+        let said: Vec<_> =
+            answer.headers.iter().map(|(_, value)| value.to_str().unwrap()).collect();
+        assert_eq!(
+            said,
+            [
+                "Basic realm=\"mail\", charset=\"UTF-8\"",
+                "Bearer realm=\"mail\", authorization_uri=\"https://login.example/ab\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_token_is_of_whom_the_query_names_or_of_whom_it_says_itself() {
+        let token = |text: &str| Secret::new(text.to_owned());
+        let claims = URL_SAFE.encode(r#"{"sub":"17","email":"ada@example.org"}"#);
+        let jwt = token(&format!("e30.{claims}.c2ln"));
+        for (query, token, login) in [
+            (
+                "Cmd=Sync&user=a%64a%40example.org&DeviceId=d",
+                token("opaque"),
+                Some("ada@example.org"),
+            ),
+            ("User=CORP%5Cada", jwt.clone(), Some("CORP\\ada")),
+            ("jAkJBBBlZ==", jwt.clone(), Some("ada@example.org")),
+            ("", jwt, Some("ada@example.org")),
+            ("User=", token("opaque"), None),
+            ("User=%zz", token("a.b.c"), None),
+            ("User=a%0d", token("a.!!.c"), None),
+            ("", token(".."), None),
+        ] {
+            assert_eq!(login_of_token(query, &token).as_deref(), login, "{query}");
+        }
     }
 }

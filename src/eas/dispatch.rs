@@ -12,6 +12,7 @@ use http::StatusCode;
 use parking_lot::Mutex;
 use tracing::Instrument as _;
 
+use super::basic::Realm;
 use super::budget::Share;
 use super::command;
 use super::endpoint::{Answer, Incoming, Outcome, Plain};
@@ -248,7 +249,7 @@ impl Voice {
 
 fn plain<D: Telling>(document: &D, version: ProtocolVersion) -> Answer {
     if let Err(why) = booked(document, &[]) {
-        return why.answer(None, Some(version), "");
+        return why.answer(None, Some(version), &Realm::default());
     }
     // In no more memory than it fills: the farewell of a wait is kept as long as the wait.
     let bytes = document.encode(version).into_boxed_slice();

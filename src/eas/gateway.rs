@@ -19,6 +19,7 @@ use http::{Method, StatusCode};
 use parking_lot::Mutex;
 
 use super::autodiscover::Discovery;
+use super::basic::Realm;
 use super::budget::{Budget, Share};
 use super::convert::Shaper;
 use super::endpoint::{Answer, BoxFuture, Handler, Incoming, Outcome, Pass, Place, REQUESTS_MAX};
@@ -105,8 +106,8 @@ pub struct GatewayLimits {
     pub quirks_off: Quirks,
     /// What becomes of a mail that carries or answers a recalled message.
     pub on_send: OnSend,
-    /// What the password prompt says.
-    pub realm: String,
+    /// What a phone without credentials is asked for.
+    pub realm: Realm,
 }
 
 impl Default for GatewayLimits {
@@ -130,7 +131,7 @@ impl Default for GatewayLimits {
             nudges_per_hour_max: 4,
             quirks_off: Quirks::default(),
             on_send: OnSend::Note,
-            realm: "mail".to_owned(),
+            realm: Realm::default(),
         }
     }
 }

@@ -41,6 +41,7 @@ mod trust;
 mod tests;
 
 pub use autodiscover::Discovery;
+pub use basic::Realm;
 pub use endpoint::{
     Answer, Body, BoxFuture, ConnectionId, Content, Endpoint, Forwarding, Gauge, Handler, Incoming,
     Limits, Outcome, Pass, Place, Plain, REQUESTS_MAX, Settings, Stopping, Waiting,

@@ -41,11 +41,18 @@ pub(in crate::eas) struct Refused {
 
 /// Lets the user in.
 pub(in crate::eas) async fn sign_in(desk: &Desk, request: &Incoming) -> Result<User, Refusal> {
-    let Some(Authorization::Basic(credentials)) = basic::authorization(&request.headers) else {
-        return Err(Refusal::Unauthorized);
+    let (directory, from) = (&desk.directory, request.peer.ip());
+    let user = match basic::authorization(&request.headers) {
+        Some(Authorization::Basic(credentials)) => {
+            directory.sign_in(&credentials.given, &credentials.password, from).await
+        }
+        Some(Authorization::Bearer(Some(token))) if directory.takes_bearer() => {
+            let login = basic::login_of_token(&request.query, &token);
+            let login = login.ok_or(Refusal::Unauthorized)?;
+            directory.sign_in_by_token(&login, &token, from).await
+        }
+        _ => return Err(Refusal::Unauthorized),
     };
-    let from = request.peer.ip();
-    let user = desk.directory.sign_in(&credentials.given, &credentials.password, from).await;
     user.map_err(Refusal::SignIn)
 }
 

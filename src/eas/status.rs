@@ -16,7 +16,7 @@ use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
 use wbxml::Tag;
 
-use super::basic;
+use super::basic::{self, Realm};
 use super::endpoint::{Answer, Plain};
 use super::gateway::Admitted;
 use crate::database;
@@ -89,7 +89,7 @@ impl Refusal {
         &self,
         command: Option<CommandName>,
         version: Option<ProtocolVersion>,
-        realm: &str,
+        realm: &Realm,
     ) -> Answer {
         match self.saying(command, version) {
             Saying::Challenge => basic::challenge(realm),
@@ -108,6 +108,10 @@ impl Refusal {
             // [MS-ASHTTP] 2.2.2.1.1: a known user who may not.
             Refusal::SignIn(SignInError::Disabled) => Saying::Http(StatusCode::FORBIDDEN),
             Refusal::SignIn(SignInError::LockedOut { after }) => {
+                Saying::Later(StatusCode::SERVICE_UNAVAILABLE, *after)
+            }
+            // A 401 would make the phone ask its owner for a password that is right.
+            Refusal::SignIn(SignInError::Down { after }) => {
                 Saying::Later(StatusCode::SERVICE_UNAVAILABLE, *after)
             }
             Refusal::SignIn(SignInError::Busy) => {
@@ -291,7 +295,7 @@ mod tests {
     use crate::eas::endpoint::Body;
 
     fn said(refusal: Refusal, command: CommandName, version: ProtocolVersion) -> (u16, Vec<u8>) {
-        let answer = refusal.answer(Some(command), Some(version), "mail");
+        let answer = refusal.answer(Some(command), Some(version), &Realm::default());
         let bytes = match &answer.body {
             Body::Plain(plain) => plain.bytes().to_vec(),
             _ => Vec::new(),

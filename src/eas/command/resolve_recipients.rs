@@ -1,7 +1,8 @@
 //! ResolveRecipients ([MS-ASCMD] 2.2.1.15): who is meant by a name, of those in the address list.
 //!
 //! There are no certificates, calendars and pictures behind us: each is answered with the status that says so, for the one who asked and
-//! for nobody else. A name that several people have is answered with them and nothing more ([MS-ASCMD] 2.2.3.183).
+//! for nobody else. A name that several people have is answered with them and nothing more ([MS-ASCMD] 2.2.3.183). A group is told with how
+//! many it has, groups within it gone through.
 
 use activesync::command::resolve_recipients::{
     Availability, AvailabilityOptions, CertificateRetrieval, Certificates, Options, Recipient,
@@ -13,7 +14,7 @@ use activesync::status::{
 };
 use activesync::types::RecipientText;
 
-use crate::directory::User;
+use crate::directory::Entry;
 use crate::eas::dispatch::Ask;
 use crate::eas::endpoint::Outcome;
 use crate::eas::look;
@@ -63,13 +64,23 @@ async fn resolve(ask: &Ask, to: RecipientText, options: &Options) -> Result<Reso
     if !is_one {
         found.truncate(most);
     }
-    let told = |user: &User| if is_one { recipient(user, options) } else { candidate(user) };
-    let recipients = found.iter().map(told).collect();
+    let mut recipients: Vec<Recipient> = found.iter().map(candidate).collect();
+    if let ([one], [entry]) = (&mut recipients[..], &found[..]) {
+        let members = match entry {
+            Entry::Person(..) => None,
+            Entry::Group(group) => {
+                let members = ask.desk.directory.members(group).await;
+                let members = members.map_err(|error| MailboxError::Ours(error.to_string()))?;
+                Some(u32::try_from(members.len()).unwrap_or(u32::MAX))
+            }
+        };
+        *one = recipient(entry, members, options);
+    }
     Ok(Resolved { to, status, recipient_count, recipients })
 }
 
 /// Who may be meant: the one an address reaches, else all whose name or address begins so.
-async fn candidates(ask: &Ask, to: &RecipientText) -> Result<Vec<User>, Refusal> {
+async fn candidates(ask: &Ask, to: &RecipientText) -> Result<Vec<Entry>, Refusal> {
     let text = to.as_str().trim();
     let written = Address::parse_list(text);
     let addresses = [text].into_iter().chain(match &written[..] {
@@ -77,28 +88,28 @@ async fn candidates(ask: &Ask, to: &RecipientText) -> Result<Vec<User>, Refusal>
         _ => None,
     });
     for address in addresses {
-        let user = ask.desk.directory.resolve(address).await;
-        let user = user.map_err(|error| MailboxError::Ours(error.to_string()))?;
-        if let Some(user) = user.filter(|user| !user.disabled) {
-            return Ok(vec![user]);
+        let entry = ask.desk.directory.entry(address).await;
+        let entry = entry.map_err(|error| MailboxError::Ours(error.to_string()))?;
+        if let Some(entry) = entry {
+            return Ok(vec![entry]);
         }
     }
-    look::users(ask, text, CANDIDATES_MAX).await
+    look::entries(ask, text, CANDIDATES_MAX).await
 }
 
-fn candidate(user: &User) -> Recipient {
+fn candidate(entry: &Entry) -> Recipient {
     Recipient {
         kind: RecipientKind::AddressList,
-        display_name: look::name(user).to_owned(),
-        email_address: user.address.clone(),
+        display_name: entry.display_name().to_owned(),
+        email_address: entry.address().to_owned(),
         availability: None,
         certificates: None,
         pictures: Vec::new(),
     }
 }
 
-/// The one who is meant, with a status for all that was asked and is not there.
-fn recipient(user: &User, options: &Options) -> Recipient {
+/// The one who is meant, with a status for all that was asked and is not there; and how many members a group has.
+fn recipient(entry: &Entry, members: Option<u32>, options: &Options) -> Recipient {
     let wants_certificates = matches!(
         options.certificate_retrieval,
         Some(CertificateRetrieval::Full | CertificateRetrieval::Mini)
@@ -106,6 +117,7 @@ fn recipient(user: &User, options: &Options) -> Recipient {
     let no_certificate = Certificates {
         status: Some(recipient_certificates::NO_CERTIFICATE),
         certificate_count: Some(0),
+        recipient_count: members,
         ..Certificates::default()
     };
     // A store of mail does not know when people are free; "free" would be a guess.
@@ -115,7 +127,7 @@ fn recipient(user: &User, options: &Options) -> Recipient {
         availability: options.availability.as_ref().map(|_| not_known),
         certificates: wants_certificates.then_some(no_certificate),
         pictures: options.picture.iter().map(|_| no_picture.clone()).collect(),
-        ..candidate(user)
+        ..candidate(entry)
     }
 }
 

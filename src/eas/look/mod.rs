@@ -22,7 +22,7 @@ use crate::message::{Message, conversation_id};
 use crate::recall::gate::{self, Content};
 
 pub(in crate::eas) use kql::Terms;
-pub(in crate::eas) use people::{People, name, people, users};
+pub(in crate::eas) use people::{People, entries, people};
 
 /// The folders that are looked through, of those that are named or of all; `None` where one is named that is not there. Some phones
 /// name folder 0 for all of them.
