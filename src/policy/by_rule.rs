@@ -1,5 +1,7 @@
 //! Policies by rule: which policy a device must obey, and whether it may talk, by what it says of itself and by whose it is.
 //!
+//! The groups a rule names are those of the book, and those of the directory.
+//!
 //! The rules stand in an order, and the first that matches decides. What somebody decided about one user or one device counts more.
 //! A device that has not said its model or system yet matches no rule that asks for them, but those with `*`.
 
@@ -50,18 +52,35 @@ pub struct DeviceRule {
 }
 
 impl RuleBook {
-    /// The rule that decides about a device of this user.
-    pub fn rule_for(&self, device: &Device, user: &str) -> Option<&DeviceRule> {
-        self.rules.iter().find(|rule| self.matches(rule, device, user))
+    /// The rule that decides about a device of this user; `groups` are those the directory has the user in.
+    pub fn rule_for(
+        &self,
+        device: &Device,
+        user: &str,
+        groups: &BTreeSet<String>,
+    ) -> Option<&DeviceRule> {
+        self.rules.iter().find(|rule| self.matches(rule, device, user, groups))
     }
 
-    fn matches(&self, rule: &DeviceRule, device: &Device, user: &str) -> bool {
+    /// Whether a rule asks in which groups a user is.
+    pub fn asks_for_groups(&self) -> bool {
+        self.rules.iter().any(|rule| rule.group.is_some())
+    }
+
+    fn matches(
+        &self,
+        rule: &DeviceRule,
+        device: &Device,
+        user: &str,
+        groups: &BTreeSet<String>,
+    ) -> bool {
         let fits = |pattern: &Option<String>, text: &str| {
             pattern.as_deref().is_none_or(|pattern| is_like(text, pattern))
         };
         let in_group = |group: &String| {
             let members = self.groups.get(group);
             members.is_some_and(|members| members.iter().any(|m| m.eq_ignore_ascii_case(user)))
+                || groups.contains(&group.to_lowercase())
         };
         fits(&rule.device_type, &device.device_type)
             && fits(&rule.model, &device.model)
@@ -70,30 +89,33 @@ impl RuleBook {
             && rule.group.as_ref().is_none_or(in_group)
     }
 
-    /// What is wrong with the book, in words; that its policies exist is for the caller to see.
+    /// What is wrong with the book, in words; that its policies exist, and the groups that are not its own, is for the caller to see.
     pub fn wrong(&self) -> Option<String> {
         let members: usize = self.groups.values().map(BTreeSet::len).sum();
         if self.rules.len() > RULES_MAX || members > MEMBERS_MAX {
             return Some(format!("at most {RULES_MAX} rules, and {MEMBERS_MAX} users in groups"));
         }
         self.rules.iter().zip(1..).find_map(|(rule, number)| {
-            let what = self.wrong_with(rule)?;
+            let what = wrong_with(rule)?;
             Some(format!("rule {number}: {what}"))
         })
     }
 
-    fn wrong_with(&self, rule: &DeviceRule) -> Option<String> {
-        if rule.policy.is_none() && rule.access.is_none() {
-            return Some("it says neither policy nor access".to_owned());
-        }
-        if let Some(group) = rule.group.as_ref().filter(|group| !self.groups.contains_key(*group)) {
-            return Some(format!("there is no group {group}"));
-        }
-        let patterns = [&rule.device_type, &rule.model, &rule.os, &rule.user_agent];
-        let is_long = |pattern: &&String| pattern.chars().count() > PATTERN_CHARS_MAX;
-        let long = patterns.into_iter().flatten().any(|pattern| is_long(&pattern));
-        long.then(|| format!("a pattern has at most {PATTERN_CHARS_MAX} characters"))
+    /// The groups its rules name that are not its own.
+    pub fn groups_elsewhere(&self) -> impl Iterator<Item = &str> {
+        let named = self.rules.iter().filter_map(|rule| rule.group.as_deref());
+        named.filter(|group| !self.groups.contains_key(*group))
     }
+}
+
+fn wrong_with(rule: &DeviceRule) -> Option<String> {
+    if rule.policy.is_none() && rule.access.is_none() {
+        return Some("it says neither policy nor access".to_owned());
+    }
+    let patterns = [&rule.device_type, &rule.model, &rule.os, &rule.user_agent];
+    let is_long = |pattern: &&String| pattern.chars().count() > PATTERN_CHARS_MAX;
+    let long = patterns.into_iter().flatten().any(|pattern| is_long(&pattern));
+    long.then(|| format!("a pattern has at most {PATTERN_CHARS_MAX} characters"))
 }
 
 /// Whether a text is like a pattern with `*` and `?`, in any letter case. Takes at most text times pattern steps.
@@ -167,8 +189,9 @@ mod tests {
         assert_eq!(good.rules[1].access, Some(Access::Quarantine));
         let nothing = book("[[rule]]\nos = \"*\"").wrong().unwrap();
         assert!(nothing.starts_with("rule 1:") && nothing.contains("neither"), "{nothing}");
-        let nobody = book("[[rule]]\ngroup = \"x\"\npolicy = \"a\"").wrong().unwrap();
-        assert!(nobody.contains("no group x"));
+        let elsewhere = book("[[rule]]\ngroup = \"x\"\npolicy = \"a\"");
+        assert_eq!(elsewhere.groups_elsewhere().collect::<Vec<_>>(), ["x"]);
+        assert_eq!(good.groups_elsewhere().count(), 0);
         let long = format!("[[rule]]\npolicy = \"a\"\nos = \"{}\"", "x".repeat(300));
         assert!(book(&long).wrong().is_some());
         assert!(toml::from_str::<RuleBook>("[[rule]]\nmodell = \"x\"").is_err());

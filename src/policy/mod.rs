@@ -12,11 +12,13 @@ mod rules;
 mod tables;
 mod wipe;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use access::{Access, Asking, Standing, Verdict, decide, is_unprovisionable};
 pub use by_rule::{DeviceRule, RuleBook};
+pub use operate::shut_out_by_directory;
 pub use operate::{DeviceView, NotDone, ShutOut, WipeOrder};
 pub use provision::{Acknowledged, Compliance, Offer};
 pub use rules::{Attachments, Policy, Rules};
@@ -221,7 +223,8 @@ fn policy_of(tx: &Tx<'_>, device: &Device) -> Result<Policy, Error> {
     }
     let book = tables::rule_book(tx)?;
     let user = user.map(|user| user.name).unwrap_or_default();
-    let ruled = book.rule_for(device, &user).and_then(|rule| rule.policy.as_deref());
+    let groups = groups(tx, &book, device)?;
+    let ruled = book.rule_for(device, &user, &groups).and_then(|rule| rule.policy.as_deref());
     if let Some(name) = ruled
         && let Some(policy) = tables::policy(tx, name)?
     {
@@ -231,12 +234,21 @@ fn policy_of(tx: &Tx<'_>, device: &Device) -> Result<Policy, Error> {
     policy.ok_or_else(|| Error::Corrupt("the default policy is gone".to_owned()))
 }
 
+/// The groups the directory has a device's user in, where a rule asks.
+fn groups(tx: &Tx<'_>, book: &RuleBook, device: &Device) -> Result<BTreeSet<String>, Error> {
+    if !book.asks_for_groups() {
+        return Ok(BTreeSet::new());
+    }
+    directory::groups_of(tx, device.user)
+}
+
 /// Whether a device may talk where nobody decided about it: as the first rule says that matches, else as all new devices.
 fn usual_access(tx: &Tx<'_>, device: &Device) -> Result<Access, Error> {
     let book = tables::rule_book(tx)?;
     if book.rules.iter().any(|rule| rule.access.is_some()) {
         let user = directory::user(tx, device.user)?.map(|user| user.name).unwrap_or_default();
-        let ruled = book.rule_for(device, &user).and_then(|rule| rule.access);
+        let groups = groups(tx, &book, device)?;
+        let ruled = book.rule_for(device, &user, &groups).and_then(|rule| rule.access);
         if let Some(access) = ruled {
             return Ok(access);
         }

@@ -143,6 +143,18 @@ pub struct DeviceView {
     pub wipe: Option<Wipe>,
 }
 
+/// Notes, inside the transaction that shuts a user out because the directory has them no longer, what becomes of wipes that wait for their
+/// devices: nobody will fetch them any more.
+pub fn shut_out_by_directory(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<(), Error> {
+    for device in tables::wipes_waiting(tx, user)? {
+        let copies = retraction::shut_out_before_wipe(tx, device, now)?;
+        let event = Event::new("device.shut_out_before_wipe").id("device", device);
+        let event = event.text("by_way_of", "user.disabled").id("copies", copies);
+        audit::note(tx, now, &event.text("by", "directory"))?;
+    }
+    Ok(())
+}
+
 impl Policies {
     /// Every policy.
     pub async fn list(&self) -> Result<Vec<Policy>, NotDone> {
@@ -236,6 +248,11 @@ impl Policies {
             for name in book.rules.iter().filter_map(|rule| rule.policy.as_ref()) {
                 if tables::policy(tx, name)?.is_none() {
                     return Err(NotDone::NoSuchPolicy);
+                }
+            }
+            for name in book.groups_elsewhere() {
+                if directory::group(tx, name)?.is_none() {
+                    return Err(NotDone::BadRules(format!("there is no group {name}")));
                 }
             }
             tables::put_rule_book(tx, &book)?;
