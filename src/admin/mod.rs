@@ -13,6 +13,7 @@
 
 mod caller;
 mod devices;
+mod directory;
 mod evidence;
 mod health;
 mod held;
@@ -124,6 +125,11 @@ fn operating() -> Router<State> {
 /// For administrators.
 fn administering() -> Router<State> {
     Router::new()
+        .route("/api/v1/directory", get(directory::show))
+        .route("/api/v1/directory/check", post(directory::check))
+        .route("/api/v1/directory/sync", post(directory::sync))
+        .route("/api/v1/groups", get(directory::groups))
+        .route("/api/v1/groups/{name}", get(directory::group))
         .route("/api/v1/users", get(users::list).post(users::create))
         .route("/api/v1/users/{name}", get(users::show))
         .route("/api/v1/users/{name}/password", post(users::set_password))

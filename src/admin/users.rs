@@ -31,6 +31,10 @@ pub(super) struct UserView {
     addresses: Vec<String>,
     display_name: String,
     disabled: bool,
+    /// Where they come from: `local`, `csv`, `ldap` or `imap`.
+    origin: &'static str,
+    /// Are they gone from there?
+    is_gone: bool,
     is_admin: bool,
     policy: Option<String>,
     /// Are automatic replies sent in their name at this moment?
@@ -161,6 +165,7 @@ pub(super) async fn set_password(
 ) -> Result<Json<UserView>, Problem> {
     let (Path(name), Json(body)) = (name?, body?);
     let user = state.directory.find(&name).await?;
+    state.directory.keeps_password_of(&user)?;
     let (password, shown) = password(body.password)?;
     let how = ShutOut::Password(state.directory.hash_password(password).await?);
     state.policies.shut_out(user.id, how, body.now, &caller.name()).await?;
@@ -255,6 +260,8 @@ async fn view(state: &State, user: User) -> Result<UserView, Problem> {
         address: user.address,
         display_name: user.display_name,
         disabled: user.disabled,
+        origin: user.origin.name(),
+        is_gone: user.is_gone,
         is_admin: user.is_admin,
         policy: user.policy_name,
         is_away: state.directory.away(user.id).await?.is_away(state.clock.now()),

@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod demo;
 mod device;
+mod directory;
 mod doctor;
 mod held;
 mod init;
@@ -57,6 +58,9 @@ enum Command {
     /// Users and the addresses that reach them.
     #[command(subcommand)]
     User(user::Command),
+    /// Where users come from: a file, or a directory server.
+    #[command(subcommand)]
+    Directory(directory::Command),
     /// Devices, and orders to them.
     #[command(subcommand)]
     Device(device::Command),
@@ -187,6 +191,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         let gateway = talk::Gateway::reach(&config).await?;
         match cli.command {
             Command::User(command) => user::run(command, &gateway, &say).await,
+            Command::Directory(command) => directory::run(command, &gateway, &say).await,
             Command::Device(command) => device::run(command, &gateway, &say).await,
             Command::Policy(command) => policy::run(command, &gateway, &say).await,
             Command::Recall(args) => order::recall(args, &gateway, &say).await,

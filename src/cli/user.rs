@@ -167,11 +167,15 @@ async fn list(gateway: &Gateway, say: &Say) -> Result<(), Failure> {
         let rows = show::rows(all, "users").map(|user| {
             let mut row: Vec<String> =
                 ["id", "name", "address", "display_name"].map(|n| show::text(user, n)).to_vec();
-            row.push(if user["disabled"] == true { "disabled" } else { "" }.to_owned());
+            row.push(state(user).to_owned());
+            row.push(match show::text(user, "origin").as_str() {
+                "local" => String::new(),
+                origin => origin.to_owned(),
+            });
             row.push(if user["is_admin"] == true { "admin" } else { "" }.to_owned());
             row
         });
-        show::table(&["ID", "NAME", "ADDRESS", "DISPLAY NAME", "", ""], rows.collect())
+        show::table(&["ID", "NAME", "ADDRESS", "DISPLAY NAME", "", "", ""], rows.collect())
     })
 }
 
@@ -211,13 +215,27 @@ impl Password {
     }
 }
 
+/// Whether a user may sign in.
+fn state(user: &Value) -> &'static str {
+    match (user["is_gone"] == true, user["disabled"] == true) {
+        (true, _) => "gone",
+        (false, true) => "disabled",
+        (false, false) => "",
+    }
+}
+
 /// One user, for people.
 fn one(user: &Value) -> String {
     let addresses: Vec<String> =
         show::rows(user, "addresses").filter_map(Value::as_str).map(show::printable).collect();
     let mut text = format!("{} ({})", show::text(user, "name"), addresses.join(", "));
-    if user["disabled"] == true {
-        text.push_str(", disabled");
+    match state(user) {
+        "" => {}
+        state => text.push_str(&format!(", {state}")),
+    }
+    match show::text(user, "origin").as_str() {
+        "local" => {}
+        origin => text.push_str(&format!(", from {origin}")),
     }
     if user["is_away"] == true {
         text.push_str(", away");
