@@ -5,6 +5,8 @@
 //! key that nobody knows is an error, in the file and in the environment. `retract.example.toml` explains every key; a test reads
 //! it.
 
+mod directory;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::recall::OnSend;
 use crate::secret::Secret;
+
+pub use directory::{Directory, Imap, ImapLogin, Ldap, SignIn, Source};
 
 /// What environment variables of ours begin with.
 const PREFIX: &str = "RETRACT_";
@@ -32,6 +36,12 @@ pub struct Config {
     pub lmtp: Lmtp,
     /// Where mail leaves.
     pub relay: Relay,
+    /// Where users come from, and who verifies their passwords.
+    pub directory: Directory,
+    /// The directory server.
+    pub ldap: Ldap,
+    /// The IMAP server.
+    pub imap: Imap,
     /// How phones find us.
     pub autodiscover: Autodiscover,
     /// What waiting phones may expect.
@@ -396,7 +406,7 @@ impl Config {
         if self.relay.password.is_some() && self.relay.password_file.is_some() {
             return Err("relay: either password or password_file".to_owned());
         }
-        Ok(())
+        directory::check(&self.directory, &self.ldap, &self.imap)
     }
 }
 
@@ -414,12 +424,15 @@ fn is_url(text: &str) -> bool {
 const HTTPS_PORT: u16 = 443;
 
 /// Sections a variable may name.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 13] = [
     "SERVER",
     "PHONES",
     "ADMIN",
     "LMTP",
     "RELAY",
+    "DIRECTORY",
+    "LDAP",
+    "IMAP",
     "AUTODISCOVER",
     "PUSH",
     "RECALL",
@@ -516,8 +529,29 @@ mod tests {
     }
 
     #[test]
+    fn users_that_come_from_elsewhere_need_to_be_told_from_where() {
+        let ldap = "[ldap]\nhost = \"l\"\nbase = \"dc=a\"\n";
+        for wrong in [
+            "[directory]\nsource = \"csv\"",
+            "[directory]\nsource = \"ldap\"",
+            "[directory]\nsign_in = \"imap\"",
+            "[directory]\nbearer = true",
+            "[directory]\nrefresh_min = 0",
+            &format!("{ldap}[directory]\nsource = \"ldap\""),
+            &format!("{ldap}bind_dn = \"cn=x\"\n[directory]\nsign_in = \"ldap\""),
+            &format!("{ldap}name_attributes = [\"a)(b\"]\n[directory]\nsign_in = \"ldap\""),
+        ] {
+            assert!(parse(wrong, &[]).is_err(), "{wrong}");
+        }
+        let right = format!("{ldap}[directory]\nsource = \"ldap\"\nsign_in = \"ldap\"");
+        let config = parse(&right, &[("RETRACT_LDAP_PORT", "3890")]).unwrap();
+        assert_eq!((config.ldap.port, config.directory.sign_in), (Some(3890), SignIn::Ldap));
+    }
+
+    #[test]
     fn a_password_is_not_printed() {
-        let config = parse("[relay]\npassword = \"hunter2\"", &[]).unwrap();
+        let ldap = "[ldap]\nbind_password = \"hunter2\"";
+        let config = parse(&format!("[relay]\npassword = \"hunter2\"\n{ldap}"), &[]).unwrap();
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Nothing decides here. Every room gets its own limits; what one room tells another goes through a hook that is hung here.
 
+mod elsewhere;
+mod imap_sign_in;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -132,7 +135,8 @@ impl House {
             recall::arrivals(board.clone()),
         )
         .with_departures(recall::departures());
-        let directory = Directory::new(database.clone(), clock.clone(), opening.sign_in)?;
+        let outside = elsewhere::outside(config, None)?;
+        let directory = Directory::with(database.clone(), clock.clone(), opening.sign_in, outside)?;
         let postman = Postman::new(store.clone(), directory.clone(), &config.server.hostname)
             .answering(&config.server.domains, is_covered);
         let relay = match opening.relay {
@@ -249,6 +253,7 @@ impl Server {
         let (policies, stopped) = (house.policies.clone(), stopping.clone());
         tasks.spawn(async move { policies.run(stopped).await });
         tasks.spawn(tell_hierarchies(house.clone(), stopping.clone()));
+        tasks.spawn(house.directory.clone().run(stopping.clone()));
         let mut addresses = Addresses::default();
         let endpoint = endpoint(config, &house);
         let now = house.clock.now();
@@ -315,7 +320,7 @@ const STOPPING: Stopping =
 /// LMTP serves until its task is dropped.
 const LISTENERS_THAT_ONLY_END_BY_ABORT: usize = 1;
 
-/// Runs a server until SIGTERM or SIGINT; SIGHUP makes it read its certificate again.
+/// Runs a server until SIGTERM or SIGINT; SIGHUP makes it read its certificate, and the directory's source, again.
 pub async fn run(config: Config) -> Result<(), StartError> {
     let mut signals =
         Signals::new().map_err(|error| StartError::Io { what: "signals".to_owned(), error })?;
@@ -327,6 +332,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
             Ok(()) => tracing::info!("the certificate has been read again"),
             Err(error) => tracing::error!(%error, "the certificate stays the old one"),
         }
+        server.house.directory.look_again();
     }
     tracing::info!("stopping");
     server.stop().await;
@@ -626,6 +632,11 @@ fn gateway_limits(config: &Config) -> Result<GatewayLimits, StartError> {
         ping_folders_max: push.folders_max,
         removals_coalesce: Duration::from_secs(u64::from(push.removals_coalesce_s)),
         on_send: config.recall.on_send,
+        realm: eas::Realm {
+            bearer: config.directory.bearer,
+            authority: config.directory.bearer_authority.clone(),
+            ..eas::Realm::default()
+        },
         requests_per_user_max: (config.phones.requests_max / 2).max(1),
         quirks_off,
         ..GatewayLimits::default()
