@@ -1,6 +1,7 @@
 //! The commands, told as what a phone sends and sees.
 
 mod bounded;
+mod changes;
 mod claims;
 mod conversations;
 mod discovery;

@@ -98,3 +98,29 @@ pub(super) fn complaint(octets: &[u8]) -> Option<u16> {
     }
     None
 }
+
+/// Each element of a document: the names of those it stands in and its own, and its text.
+pub(super) fn elements(octets: &[u8]) -> Vec<(String, String)> {
+    let mut reader = Reader::new(octets, &PAGES, Limits::default()).unwrap();
+    let (mut open, mut found) = (Vec::new(), Vec::new());
+    while let Some(token) = reader.next_token().unwrap() {
+        match token {
+            Token::Start { name, .. } => {
+                open.push((name, found.len()));
+                let path: Vec<_> = open.iter().map(|(name, _)| *name).collect();
+                found.push((path.join("/"), String::new()));
+            }
+            Token::Text(text) => found[open.last().unwrap().1].1 += text.to_str().unwrap(),
+            Token::End => drop(open.pop()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What stands below an element, by its path: the path from there, and the text.
+pub(super) fn below(octets: &[u8], path: &str) -> Vec<(String, String)> {
+    let path = format!("{path}/");
+    let elements = elements(octets).into_iter();
+    elements.filter_map(|(at, text)| Some((at.strip_prefix(&path)?.to_owned(), text))).collect()
+}
