@@ -137,7 +137,7 @@ pub(super) async fn wipe(
     Ok(Json(row(&state, device).await?))
 }
 
-/// `DELETE /api/v1/devices/{id}/wipe`: calls off what has not left, or closes what was answered.
+/// `DELETE /api/v1/devices/{id}/wipe`: calls off what has not left, or closes what was answered, a failure too.
 pub(super) async fn clear_wipe(
     From(state): From<State>,
     Extension(caller): Extension<Caller>,

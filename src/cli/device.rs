@@ -32,7 +32,7 @@ pub(super) enum Command {
     /// Answers a device only once somebody has allowed it. Refused while a wipe waits for it, as blocking is.
     #[command(after_help = "Example: retract device quarantine 7")]
     Quarantine(Device),
-    /// Calls a wipe off that has not left, or closes one that was answered.
+    /// Calls a wipe off that has not left, or closes one that the device answered: that it will, or that it cannot.
     #[command(after_help = "Example: retract device clear-wipe 7")]
     ClearWipe(Device),
 }

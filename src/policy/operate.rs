@@ -54,8 +54,8 @@ pub enum NotDone {
     /// No wipe was ordered.
     #[error("no wipe was ordered")]
     NoWipe,
-    /// A directive that left cannot be taken back.
-    #[error("the directive has left and cannot be taken back")]
+    /// A directive that left cannot be taken back before the device has answered one.
+    #[error("the directive has left and cannot be taken back before the device has answered it")]
     DirectiveLeft,
     /// A blocked device never fetches the directive or the deletes it is owed.
     #[error("a wipe waits for this device: a blocked one would never fetch it")]
@@ -361,12 +361,13 @@ impl Policies {
         .await
     }
 
-    /// Calls a wipe off whose directive has not left, or closes one that was answered: the device may be used again, as a new one.
+    /// Calls a wipe off whose directive has not left, or closes one that was answered: a device that promised may be used again, as a
+    /// new one, and one that failed goes on.
     pub async fn clear_wipe(&self, device: DeviceId, by: &str) -> Result<(), NotDone> {
         self.change(by, move |tx, now, by| {
             let mut known = ledger::device::load(tx, device)?.ok_or(NotDone::NoSuchDevice)?;
             let wipe = tables::wipe(tx, device)?.ok_or(NotDone::NoWipe)?;
-            if wipe.state == WipeState::Sent {
+            if wipe.is_unanswered() {
                 return Err(NotDone::DirectiveLeft);
             }
             if !wipe.state.is_pending() {

@@ -180,6 +180,29 @@ async fn a_wipe_that_fails_goes_out_again_and_a_promise_closes_the_door() {
     assert_eq!(house.ask(key).await, Verdict::InvalidPolicyKey);
 }
 
+/// The directive that leaves with the answer to a failure is no reason to keep somebody out of their mail for ever.
+#[tokio::test]
+async fn a_phone_that_cannot_wipe_itself_is_let_in_again_once_the_wipe_is_called_off() {
+    let house = house("16.1").await;
+    let key = house.provision().await;
+    house.policies.wipe(house.order(WipeKind::Account, None)).await.unwrap();
+    let id = house.device.id;
+    assert_eq!(house.policies.directive(id).await.unwrap(), Some(WipeKind::Account));
+    let early = house.policies.clear_wipe(id, "root").await;
+    assert_eq!(early.unwrap_err().code(), "directive_left");
+    let answered = house.policies.wipe_answered(id, WipeKind::Account, false).await.unwrap();
+    assert_eq!(answered, WipeAnswer::Failed);
+    assert_eq!(house.policies.directive(id).await.unwrap(), Some(WipeKind::Account));
+    assert_eq!(house.ask(key).await, Verdict::WipeRequested);
+    house.policies.clear_wipe(id, "root").await.unwrap();
+    assert_eq!(house.ask(key).await, Verdict::Admitted);
+    assert_eq!(house.policies.directive(id).await.unwrap(), None);
+    // The directive that was on its way counts for nothing any more, whatever the device says of it.
+    let late = house.policies.wipe_answered(id, WipeKind::Account, true).await.unwrap();
+    assert_eq!(late, WipeAnswer::NotAsked);
+    assert_eq!(house.ask(key).await, Verdict::Admitted);
+}
+
 #[tokio::test]
 async fn a_device_that_goes_on_after_its_promise_has_refused() {
     let house = house("16.1").await;

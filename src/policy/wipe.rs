@@ -8,7 +8,8 @@
 //! A device that stays away for [`AWAY_FOR`] after its promise bears it out as well, until it comes back as it was.
 //!
 //! A promise precedes the deed: Acked says that the device said so. Status 2 means that the wipe **failed**, and the directive goes
-//! out again. Every change of state has its audit entry, and recall hears of it, in the same transaction.
+//! out again, until a promise comes or somebody calls it off. Every change of state has its audit entry, and recall hears of it, in
+//! the same transaction.
 
 use std::time::Duration;
 
@@ -114,6 +115,14 @@ pub struct Wipe {
     pub requested_at: Timestamp,
     /// When its state last changed.
     pub changed_at: Timestamp,
+}
+
+impl Wipe {
+    /// Whether a directive left and nothing has come back yet. To a device that said that it failed another directive leaves with the
+    /// answer; it has answered all the same, and may fail for ever.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.state == WipeState::Sent && self.refused_count == 0
+    }
 }
 
 /// A wipe is ordered. The caller has checked who may.

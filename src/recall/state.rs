@@ -393,7 +393,7 @@ const TABLE: &[Line] = {
         line(&[WipeSent], Kind::WipePromised, WipeAcked),
         line(&[WipeSent, WipeAcked, WipeCorroborated], Kind::WipeFailed, WipeRefused),
         line(&[WipeAcked], Kind::WipeBorneOut, WipeCorroborated),
-        line(&[WipeRequested, WipeSignalled, WipeRefused], Kind::WipeCalledOff, Queued),
+        line(&[WipeRequested, WipeSignalled, WipeSent, WipeRefused], Kind::WipeCalledOff, Queued),
         line(UNRESOLVED, Kind::AccessBlocked, Blocked),
         line(UNRESOLVED, Kind::GivenUp, Unreachable),
         line(DEVICE_STATES, Kind::BeyondDelete, NotRetractable),
@@ -564,7 +564,9 @@ mod tests {
             (WipeSent, E::WipePromised) => Some(WipeAcked),
             (WipeSent | WipeAcked | WipeCorroborated, E::WipeFailed) => Some(WipeRefused),
             (WipeAcked, E::WipeBorneOut) => Some(WipeCorroborated),
-            (WipeRequested | WipeSignalled | WipeRefused, E::WipeCalledOff) => Some(Queued),
+            (WipeRequested | WipeSignalled | WipeSent | WipeRefused, E::WipeCalledOff) => {
+                Some(Queued)
+            }
             _ => Option::None,
         }
     }

@@ -329,6 +329,23 @@ async fn a_wipe_that_was_called_off_leaves_the_delete_owed() {
     assert!(house.states(order).await.contains(&(bob, State::Queued)));
 }
 
+/// A phone that says that it cannot wipe itself is sent the directive again at once; whoever gives up then has the Delete sent.
+#[tokio::test]
+async fn a_wipe_that_a_phone_cannot_do_is_called_off_and_the_delete_is_owed() {
+    let (house, bob, _, at) = story().await;
+    let order = house.orders("m").await;
+    house.recall.work_off().await.unwrap();
+    house.hears(bob, Evidence::WipeAsked { second_person: true });
+    house.hears(bob, Evidence::WipeSignal);
+    house.hears(bob, Evidence::WipeDirective);
+    house.hears(bob, Evidence::WipeFailed);
+    house.hears(bob, Evidence::WipeDirective);
+    assert!(house.due(bob, at.0).is_empty());
+    house.hears(bob, Evidence::WipeCalledOff);
+    assert_eq!(house.due(bob, at.0), [at.1]);
+    assert!(house.states(order).await.contains(&(bob, State::Queued)));
+}
+
 #[tokio::test]
 async fn a_blocked_phone_that_knocks_is_still_blocked() {
     let (house, bob, _, _) = story().await;

@@ -22,6 +22,8 @@ pub(super) struct Standing {
     pub(super) wipe: Option<WipeKind>,
     /// Whether it was told that its promise to wipe itself is on the books.
     pub(super) promise_taken: bool,
+    /// Whether it was told that its failure to wipe itself is on the books.
+    pub(super) failure_taken: bool,
     /// Whether it ever promised to wipe itself.
     pub(super) promised: bool,
     /// Whether it is on the books that it existed before them.
@@ -119,6 +121,7 @@ impl World {
             Ok(()) => {
                 let standing = &mut self.handsets[index].standing;
                 (standing.wipe, standing.promise_taken) = (Some(kind), false);
+                standing.failure_taken = false;
             }
             Err(NotDone::WipeUnsupported { .. }) => assert_ne!(version, "16.1"),
             Err(NotDone::IdNotTyped) => assert!(!typed, "the id was typed"),
@@ -136,9 +139,13 @@ impl World {
             Ok(()) => {
                 let standing = &mut self.handsets[index].standing;
                 (standing.wipe, standing.promise_taken) = (None, false);
+                standing.failure_taken = false;
                 self.learn_block(index, device);
             }
-            Err(NotDone::DirectiveLeft) => {}
+            Err(NotDone::DirectiveLeft) => {
+                let has_failed = self.handsets[index].standing.failure_taken;
+                assert!(!has_failed, "{} failed and waits for ever", self.called(index));
+            }
             Err(error) => panic!("a wipe was not cleared: {error}"),
         }
     }
@@ -180,17 +187,24 @@ impl World {
             let view = self.life().run(policies.device(device)).expect("it has been met");
             let blocked = view.access.is_some_and(|access| access != Access::Allow);
             let wipe = view.wipe.as_ref().map(|wipe| wipe.kind);
+            let failed = view.wipe.as_ref().is_some_and(|wipe| wipe.refused_count > 0);
             let promise = view.wipe.is_some_and(|wipe| !wipe.state.is_pending());
             let called = self.called(index);
             let standing = &mut self.handsets[index].standing;
             if !standing.doubt {
                 assert_eq!(standing.blocked, blocked, "{called}: a block was lost");
                 assert_eq!(standing.wipe, wipe, "{called}: a wipe was lost");
+                assert!(failed || !standing.failure_taken, "{called}: a failure was lost");
             }
-            let promised = standing.promised;
-            let older = standing.older;
-            *standing =
-                Standing { blocked, wipe, promise_taken: promise, promised, older, doubt: false };
+            *standing = Standing {
+                blocked,
+                wipe,
+                promise_taken: promise,
+                failure_taken: failed,
+                promised: standing.promised,
+                older: standing.older,
+                doubt: false,
+            };
         }
     }
 
@@ -240,6 +254,7 @@ impl World {
         let exchange = self.handsets[index].phone.wipe_acknowledge(account_only, status);
         self.tell(format!("{}: answers its wipe with {status}", self.called(index)));
         let told = self.asks(index, &exchange).is_some();
+        self.handsets[index].standing.failure_taken |= told && status == 2;
         if told && status == 1 {
             let device = self.device(index).expect("it has been met");
             // A wipe that was ordered since the directive left is another one.
