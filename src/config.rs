@@ -6,6 +6,7 @@
 //! it.
 
 mod directory;
+mod mailbox;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use crate::recall::OnSend;
 use crate::secret::Secret;
 
 pub use directory::{Directory, Imap, ImapLogin, Ldap, SignIn, Source};
+pub use mailbox::{Access, Backend, Mailbox, MasterStyle};
 
 /// What environment variables of ours begin with.
 const PREFIX: &str = "RETRACT_";
@@ -36,6 +38,8 @@ pub struct Config {
     pub lmtp: Lmtp,
     /// Where mail leaves.
     pub relay: Relay,
+    /// Where mail lies.
+    pub mailbox: Mailbox,
     /// Where users come from, and who verifies their passwords.
     pub directory: Directory,
     /// The directory server.
@@ -406,6 +410,7 @@ impl Config {
         if self.relay.password.is_some() && self.relay.password_file.is_some() {
             return Err("relay: either password or password_file".to_owned());
         }
+        self.mailbox.check(&self.imap)?;
         directory::check(&self.directory, &self.ldap, &self.imap)
     }
 }
@@ -424,12 +429,13 @@ fn is_url(text: &str) -> bool {
 const HTTPS_PORT: u16 = 443;
 
 /// Sections a variable may name.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "SERVER",
     "PHONES",
     "ADMIN",
     "LMTP",
     "RELAY",
+    "MAILBOX",
     "DIRECTORY",
     "LDAP",
     "IMAP",

@@ -4,6 +4,9 @@
 
 mod elsewhere;
 mod imap_sign_in;
+mod mail;
+
+pub use mail::Mail;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +29,7 @@ use crate::eas::{
     self, Discovery, Endpoint, Gateway, GatewayLimits, NotTrust, Quirks, Stopping, Trust,
 };
 use crate::ids::{IdentityId, MailboxId};
+use crate::keyring::Keyring;
 use crate::ledger::{self, Books};
 use crate::mailbox::embedded::{Embedded, OnEvent};
 use crate::mailbox::{FolderEvent, FolderEventKind, MailboxError};
@@ -64,6 +68,9 @@ pub enum StartError {
     /// TLS.
     #[error("TLS: {0}")]
     Tls(String),
+    /// Mail lies on an IMAP server that is not named.
+    #[error("mailbox: backend = \"imap\" needs [imap] host")]
+    NoImapHost,
     /// A name in `phones.quirks_off`.
     #[error("phones: quirks_off: there is no {0:?}; docs/quirks.md has the names")]
     NoSuchQuirk(String),
@@ -78,6 +85,8 @@ pub struct House {
     pub bodies: Bodies,
     /// Mail.
     pub store: Embedded,
+    /// The store that phones are served from: the same, unless mail lies elsewhere.
+    pub mail: Mail,
     /// Users.
     pub directory: Directory,
     /// Devices' access, policies and wipes.
@@ -135,7 +144,9 @@ impl House {
             recall::arrivals(board.clone()),
         )
         .with_departures(recall::departures());
-        let outside = elsewhere::outside(config, None)?;
+        let keyring = Keyring::new(clock.clone(), credentials_kept(config));
+        let mail = mail::open(config, &store, &keyring)?;
+        let outside = elsewhere::outside(config, Some(keyring.clone()))?;
         let directory = Directory::with(database.clone(), clock.clone(), opening.sign_in, outside)?;
         let postman = Postman::new(store.clone(), directory.clone(), &config.server.hostname)
             .answering(&config.server.domains, is_covered);
@@ -155,7 +166,7 @@ impl House {
         let policies = Policies::new(database.clone(), clock.clone(), ring);
         let engine = Engine {
             database: database.clone(),
-            store: Arc::new(store.clone()),
+            store: mail.store.clone(),
             books,
             board,
             clock: clock.clone(),
@@ -176,6 +187,7 @@ impl House {
             database,
             bodies,
             store,
+            mail,
             directory,
             policies,
             recall,
@@ -197,7 +209,7 @@ impl House {
             clock: self.clock.clone(),
             recall: self.recall.clone(),
             directory: self.directory.clone(),
-            store: Arc::new(self.store.clone()),
+            store: self.mail.store.clone(),
             bells: self.bells.clone(),
             policies: self.policies.clone(),
             outbox: self.outbox.clone(),
@@ -253,6 +265,9 @@ impl Server {
         let (policies, stopped) = (house.policies.clone(), stopping.clone());
         tasks.spawn(async move { policies.run(stopped).await });
         tasks.spawn(tell_hierarchies(house.clone(), stopping.clone()));
+        if let Some(imap) = house.mail.imap.clone() {
+            tasks.spawn(imap.run(stopping.clone()));
+        }
         tasks.spawn(house.directory.clone().run(stopping.clone()));
         let mut addresses = Addresses::default();
         let endpoint = endpoint(config, &house);
@@ -409,6 +424,11 @@ fn ringer(bells: &Bells, hierarchies: &Arc<watch::Sender<Option<MailboxId>>>) ->
         };
         bells.ring(event.folder, ring);
     })
+}
+
+/// For how long what a phone signed in with stays in memory after its last use.
+fn credentials_kept(_config: &Config) -> Duration {
+    Duration::from_secs(15 * 60)
 }
 
 async fn tell_hierarchies(house: House, mut stop: watch::Receiver<bool>) {

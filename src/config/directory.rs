@@ -263,6 +263,15 @@ pub struct Imap {
     pub roots: Option<PathBuf>,
 }
 
+impl Imap {
+    /// Whether the server is reached without leaving this host.
+    pub(super) fn is_here(&self) -> bool {
+        let host = self.host.as_deref().unwrap_or("localhost");
+        let is_loopback = |address: std::net::IpAddr| address.is_loopback();
+        host == "localhost" || host.parse().is_ok_and(is_loopback)
+    }
+}
+
 /// Whether the three make sense together.
 pub(super) fn check(directory: &Directory, ldap: &Ldap, imap: &Imap) -> Result<(), String> {
     if directory.source == Source::Csv && directory.csv_file.is_none() {

@@ -118,15 +118,19 @@ fn ldap(config: &config::Ldap) -> Result<Option<Ldap>, StartError> {
 }
 
 fn imap(config: &config::Imap) -> Result<Option<Arc<dyn Verifier>>, StartError> {
-    let Some(host) = &config.host else { return Ok(None) };
+    let Some(place) = imap_place(config) else { return Ok(None) };
+    Ok(Some(Arc::new(ImapSignIn { place, tls: tls(config.roots.as_deref())? })))
+}
+
+/// Where the IMAP server is, if there is one.
+pub(super) fn imap_place(config: &config::Imap) -> Option<link::Place> {
     let (security, port) = match config.security {
         config::Security::Starttls => (link::Security::StartTls, 143),
         config::Security::Tls => (link::Security::Tls, 993),
         config::Security::Plain => (link::Security::None, 143),
     };
     let port = config.port.unwrap_or(port);
-    let place = link::Place { host: host.clone(), port, security };
-    Ok(Some(Arc::new(ImapSignIn { place, tls: tls(config.roots.as_deref())? })))
+    Some(link::Place { host: config.host.clone()?, port, security })
 }
 
 /// What a server's certificate is verified with: the authorities of a PEM file, else those of the system.
@@ -156,7 +160,7 @@ pub(super) fn tls(roots: Option<&Path>) -> Result<Arc<ClientConfig>, StartError>
 }
 
 /// The secret in a file, without the end of its line.
-fn secret_in(path: &Path) -> Result<Secret, StartError> {
+pub(super) fn secret_in(path: &Path) -> Result<Secret, StartError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| StartError::Io { what: path.display().to_string(), error })?;
     Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))

@@ -11,6 +11,7 @@ mod drafts;
 mod fetched_in_parts;
 mod found;
 mod in_flight;
+mod in_front_of_imap;
 mod invited;
 mod mail_from_python;
 mod mail_that_is_sent;
