@@ -24,6 +24,11 @@ pub(in crate::eas) async fn items(ask: &Ask, folders: Vec<FolderId>) {
     }
 }
 
+/// The same for a phone that waits for news of them, which a store that is watched tells by itself.
+pub(in crate::eas) async fn watched(ask: &Ask, folders: Vec<FolderId>) {
+    freshen(ask, Freshness::Watched(folders)).await;
+}
+
 async fn freshen(ask: &Ask, what: Freshness) {
     let refresh = ask.desk.engine.store.refresh(ask.device.mailbox, what);
     match tokio::time::timeout(PATIENCE, refresh).await {

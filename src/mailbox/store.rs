@@ -21,6 +21,8 @@ pub enum Freshness {
     Folders,
     /// What lies in these.
     Items(Vec<FolderId>),
+    /// What lies in these, for who waits for news of them with [`Mailbox::watch`]: where news is told by itself already, nothing is asked.
+    Watched(Vec<FolderId>),
 }
 
 /// As long as this lives, the store tells of news in a mailbox by itself.

@@ -44,7 +44,7 @@ pub(in crate::eas) async fn answer(ask: &Arc<Ask>) -> Result<Outcome, Refusal> {
     let ids: Vec<FolderId> = pairs.iter().map(|(id, _)| *id).collect();
     let listener = ask.desk.bells.listen(ask.device.id, Kind::Ping, &ids);
     let watching = ask.desk.engine.store.watch(ask.device.mailbox);
-    fresh::items(ask, ids.clone()).await;
+    fresh::watched(ask, ids.clone()).await;
     if is_new || pairs.len() < watched.len() {
         watches(&ask.desk, ask.device.id, Cached::Ping, ids.clone()).await;
     }

@@ -200,10 +200,8 @@ impl Imap {
     async fn refreshed(&self, mailbox: MailboxId, what: Freshness) -> Result<(), MailboxError> {
         match what {
             Freshness::Folders => self.refresh_folders(mailbox).await,
-            Freshness::Items(folders) => {
-                if self.is_watched(mailbox) {
-                    return Ok(());
-                }
+            Freshness::Watched(_) if self.is_watched(mailbox) => Ok(()),
+            Freshness::Items(folders) | Freshness::Watched(folders) => {
                 for folder in folders {
                     match self.look_at(folder).await {
                         // A folder of ours alone, such as the Outbox, is as fresh as can be.
