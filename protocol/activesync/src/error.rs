@@ -15,6 +15,7 @@ use crate::version::ProtocolVersion;
 
 /// Why a document could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Error {
     /// There is no document where one is needed.
     NoBody,
@@ -49,6 +50,7 @@ pub enum Error {
 
 /// What is wrong with an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Problem {
     /// The document begins with the element of another command.
     Root,

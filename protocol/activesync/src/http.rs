@@ -202,6 +202,7 @@ fn is_device_id(id: &str) -> bool {
 
 /// Why a request cannot be served before its body is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum QueryError {
     /// Neither spelling of a query.
     Malformed,

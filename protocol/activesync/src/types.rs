@@ -7,6 +7,7 @@ use std::fmt;
 
 /// Why a text is no value of the wanted type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Invalid {
     /// More characters than the type allows.
     TooLong,

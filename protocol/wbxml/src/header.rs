@@ -20,6 +20,7 @@ pub(crate) const ACTIVESYNC: [u8; 4] =
 
 /// How much of WBXML a reader lets through.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub enum Profile {
     /// What [MS-ASWBXML] 2.1.3 leaves in: no string table, no entities, no attributes.
     #[default]

@@ -49,6 +49,7 @@ pub const DOCUMENT_OCTETS_MAX: usize = 64 * 1024;
 
 /// Why a document is none of Autodiscover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Error {
     /// More than [`DOCUMENT_OCTETS_MAX`] octets, or more elements or deeper ones than any such document has.
     TooLarge,

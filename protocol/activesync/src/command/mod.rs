@@ -143,6 +143,7 @@ macro_rules! command_names {
     ($($variant:ident $name:literal $code:expr, $root:expr;)*) => {
         /// The commands of the protocol ([MS-ASCMD] 2.2.1), as named in a query.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum CommandName {
             $(#[doc = concat!("`", $name, "`.")] $variant,)*
         }
