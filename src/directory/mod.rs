@@ -134,4 +134,6 @@ impl fmt::Debug for Directory {
 }
 
 #[cfg(test)]
+mod outside_tests;
+#[cfg(test)]
 mod tests;

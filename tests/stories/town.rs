@@ -86,6 +86,29 @@ impl Town {
         town
     }
 
+    /// A town where just these live.
+    pub(crate) async fn of(
+        people: &[&str],
+        clock: Clock,
+        change: impl FnOnce(&mut Config),
+    ) -> Town {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(&dir.path().join("data"));
+        change(&mut config);
+        let server = start(&config, &clock, None).await;
+        let town = Town { server, clock, config, pages_max: None, dir };
+        for name in people {
+            town.add_user(name).await;
+        }
+        town
+    }
+
+    /// Stops it, and starts it on the same state with another configuration.
+    pub(crate) async fn with_another(mut self, config: Config) -> Town {
+        self.config = config;
+        self.restart().await
+    }
+
     /// Stops the gateway in order and starts it again on the same state.
     pub(crate) async fn restart(self) -> Town {
         let Town { server, clock, config, pages_max, dir } = self;
