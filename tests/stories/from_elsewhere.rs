@@ -134,10 +134,8 @@ async fn who_leaves_the_directory_server() {
     assert!(ben.is_gone);
     assert_eq!(options(&mut phone).await.0, 403, "as long as the password is remembered");
     // A new colleague need not wait for the next look: the first right password has us look.
-    slapd.change(&format!(
-        "{}",
-        person("eve", "cn: Eve\nsn: Eve").replacen("\n", "\nchangetype: add\n", 1)
-    ));
+    let eve = person("eve", "cn: Eve\nsn: Eve").replacen('\n', "\nchangetype: add\n", 1);
+    slapd.change(&eve);
     let mut eve = town.new_phone("eve", Profile::android());
     assert_eq!(options(&mut eve).await.0, 503);
     let known = async {
