@@ -104,6 +104,7 @@ pub(crate) fn cyrus() -> Option<Server> {
     Some(ready(Server { port, child, stop: None, _folder: folder }))
 }
 
+#[allow(clippy::print_stdout, reason = "who runs the tests must see what was not tested")]
 fn missing(what: &str) -> Option<Server> {
     assert!(
         std::env::var_os("RETRACT_MAIL_SERVERS").is_none(),
