@@ -16,7 +16,7 @@ pub mod imap;
 pub(crate) mod store;
 mod types;
 
-pub use store::{Freshness, Later, Mailbox, Watching};
+pub use store::{Freshness, Later, Mailbox, SearchIn, Watching, Word};
 pub use types::{
     Arrival, Change, Copy, Cursor, Delta, Flag, Floor, Folder, FolderEvent, FolderEventKind,
     FolderKind, Item, MailboxError, StateChange,

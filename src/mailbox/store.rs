@@ -25,6 +25,30 @@ pub enum Freshness {
     Watched(Vec<FolderId>),
 }
 
+/// A word that a message must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// It, in any case.
+    pub text: String,
+    /// Where.
+    pub place: SearchIn,
+}
+
+/// Where a word is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchIn {
+    /// Anywhere in the message.
+    Anywhere,
+    /// In its subject.
+    Subject,
+    /// In the names and addresses of its authors.
+    From,
+    /// In those of its To.
+    To,
+    /// In its text.
+    Body,
+}
+
 /// As long as this lives, the store tells of news in a mailbox by itself.
 #[must_use = "nothing is watched once this is dropped"]
 pub struct Watching(Option<Box<dyn FnOnce() + Send + Sync>>);
@@ -159,6 +183,12 @@ pub trait Mailbox: Send + Sync + 'static {
     /// These are about to be read, in this order: a store that is far away may send for them now.
     fn prepare(&self, folder: FolderId, items: &[ItemNumber]) {
         let _ = (folder, items);
+    }
+
+    /// The items of a folder that may hold all of these words, found without reading each of them; `None` from a store that cannot say.
+    fn holding(&self, folder: FolderId, words: Vec<Word>) -> Later<'_, Option<Vec<ItemNumber>>> {
+        let _ = (folder, words);
+        Box::pin(async { Ok(None) })
     }
 
     /// Somebody waits for news of a mailbox.

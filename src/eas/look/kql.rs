@@ -11,6 +11,7 @@ use std::vec::IntoIter;
 use activesync::types::DateTime;
 
 use crate::clock::Timestamp;
+use crate::mailbox::{SearchIn, Word};
 use crate::message::{ADDRESS_LIST_OCTETS_MAX, Message, join};
 
 /// What a mail has to hold.
@@ -67,6 +68,13 @@ impl Terms {
     /// Whether nothing is asked for.
     pub(in crate::eas) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Words without which nothing is what was asked for: a store that searches finds with them what may be.
+    pub(super) fn necessary(&self) -> Vec<Word> {
+        let mut words = Vec::new();
+        self.0.iter().for_each(|term| term.necessary(&mut words));
+        words
     }
 
     /// How many terms there are, those in groups and the groups counted.
@@ -129,6 +137,25 @@ impl Term {
             Term::Not(term) => 1 + term.count(),
             _ => 1,
         }
+    }
+
+    fn necessary(&self, words: &mut Vec<Word>) {
+        let (field, wanted) = match self {
+            Term::Text(field, wanted) => (field, wanted),
+            Term::All(terms) => return terms.iter().for_each(|term| term.necessary(words)),
+            _ => return,
+        };
+        let place = match field {
+            Field::Subject => SearchIn::Subject,
+            Field::From => SearchIn::From,
+            Field::To => SearchIn::To,
+            Field::Body => SearchIn::Body,
+            // A name as it is shown need not stand in the message so.
+            Field::AttachmentNames => return,
+            _ => SearchIn::Anywhere,
+        };
+        let each = wanted.split(' ').filter(|word| !word.is_empty());
+        words.extend(each.map(|word| Word { text: word.to_owned(), place }));
     }
 
     fn holds(&self, mail: &Mail<'_>) -> bool {

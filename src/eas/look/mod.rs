@@ -17,7 +17,7 @@ use crate::eas::dispatch::Ask;
 use crate::eas::status::Refusal;
 use crate::ids::{CollectionNumber, UserId};
 use crate::ledger::Exposure;
-use crate::mailbox::{Floor, Folder, FolderKind, Item, MailboxError};
+use crate::mailbox::{Floor, Folder, FolderKind, Item, Mailbox, MailboxError};
 use crate::message::{Message, conversation_id};
 use crate::recall::gate::{self, Content};
 
@@ -141,7 +141,7 @@ async fn candidates(
     let down_to = wanted.after.unwrap_or(Timestamp(i64::MIN));
     let mut candidates = Vec::new();
     for folder in folders {
-        let items = match store.below(folder.id, Floor::TOP, down_to, SCANNED_MAX).await {
+        let items = match newest(&**store, folder, wanted, down_to).await {
             Err(MailboxError::NoSuchFolder) => continue,
             items => items?,
         };
@@ -152,6 +152,25 @@ async fn candidates(
         candidates.truncate(SCANNED_MAX);
     }
     without_fenced(ask, candidates).await
+}
+
+/// The newest of a folder that may match: those in which the store finds the words, or all where it does not search.
+async fn newest(
+    store: &dyn Mailbox,
+    folder: &Folder,
+    wanted: &Wanted,
+    down_to: Timestamp,
+) -> Result<Vec<Item>, MailboxError> {
+    let found = match store.holding(folder.id, wanted.terms.necessary()).await {
+        // A folder that is not on the server is looked through here.
+        Err(MailboxError::NotAllowed(_)) => None,
+        found => found?,
+    };
+    let Some(found) = found else {
+        return store.below(folder.id, Floor::TOP, down_to, SCANNED_MAX).await;
+    };
+    let latest = found.len().saturating_sub(SCANNED_MAX);
+    store.items(folder.id, &found[latest..]).await
 }
 
 /// Reads a mail and says whether it matches; one that is gone or cannot be read does not.

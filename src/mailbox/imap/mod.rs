@@ -21,6 +21,7 @@ pub mod link;
 mod look;
 pub mod mirror;
 mod pool;
+mod search;
 mod session;
 mod tables;
 mod watch;
@@ -39,7 +40,7 @@ use self::bodies::Shelf;
 use self::mirror::Known;
 use self::pool::Pool;
 use super::embedded::{Embedded, mirrored};
-use super::store::{Freshness, Later, Mailbox, Watching};
+use super::store::{Freshness, Later, Mailbox, Watching, Word};
 use super::types::{Arrival, Copy, Cursor, Delta, Floor, Folder, Item, MailboxError, StateChange};
 use crate::clock::Timestamp;
 use crate::database::Tx;
@@ -334,6 +335,10 @@ impl Mailbox for Imap {
 
     fn refresh(&self, mailbox: MailboxId, what: Freshness) -> Later<'_, ()> {
         Box::pin(self.refreshed(mailbox, what))
+    }
+
+    fn holding(&self, folder: FolderId, words: Vec<Word>) -> Later<'_, Option<Vec<ItemNumber>>> {
+        Box::pin(self.search_words(folder, words))
     }
 
     fn prepare(&self, folder: FolderId, items: &[ItemNumber]) {

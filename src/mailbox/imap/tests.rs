@@ -15,10 +15,11 @@ use super::{Access, Imap, PoolSettings};
 use crate::clock::{Clock, Timestamp};
 use crate::database::{Bodies, Database, Options};
 use crate::directory::{Directory, NewUser, Settings};
-use crate::ids::UserId;
+use crate::ids::{CollectionNumber, UserId};
 use crate::keyring::{Credential, CredentialKind, Keyring};
 use crate::mailbox::embedded::{Embedded, OnEvent};
-use crate::mailbox::suite::{self, Rig};
+use crate::mailbox::suite::{self, Rig, mail};
+use crate::mailbox::{Arrival, SearchIn, Word};
 use crate::secret::Secret;
 
 /// The password of everybody on the servers of the rig.
@@ -93,8 +94,39 @@ macro_rules! on {
             }
 
             suite::every_test!(rig);
+
+            #[tokio::test]
+            async fn words_are_found_by_the_server() {
+                let Some(rig) = rig().await else { return };
+                super::words_are_found(&rig).await;
+            }
         }
     };
+}
+
+/// Each word alone, both together, and none that is not there.
+async fn words_are_found(rig: &Rig) {
+    let mailbox = rig.store.mailbox_of(rig.users[0]).await.unwrap();
+    let inbox = rig.store.folder(mailbox, CollectionNumber(1)).await.unwrap();
+    let mut put = Vec::new();
+    for (id, body) in [("one", "Blue whale"), ("two", "blue sky"), ("three", "Grüne Wiese")] {
+        let arrival = Arrival::default();
+        // Cyrus finds nothing but ASCII in a text that does not say its charset.
+        let said = "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n";
+        let raw = String::from_utf8(mail(id, body).to_vec()).unwrap().replacen("\r\n\r\n", said, 1);
+        put.push(rig.store.append(inbox.id, raw.into(), arrival).await.unwrap());
+    }
+    let found = async |words: &[(&str, SearchIn)]| {
+        let words = words.iter().map(|(text, place)| Word { text: (*text).into(), place: *place });
+        rig.store.holding(inbox.id, words.collect()).await.unwrap().unwrap()
+    };
+    assert_eq!(found(&[("blue", SearchIn::Anywhere)]).await, [put[0], put[1]]);
+    let both = [("blue", SearchIn::Body), ("one", SearchIn::Subject)];
+    assert_eq!(found(&both).await, [put[0]]);
+    assert_eq!(found(&[("grüne", SearchIn::Anywhere)]).await, [put[2]]);
+    assert_eq!(found(&[("ann", SearchIn::From), ("sky", SearchIn::Body)]).await, [put[1]]);
+    assert!(found(&[("nowhere", SearchIn::Anywhere)]).await.is_empty());
+    assert_eq!(rig.store.holding(inbox.id, Vec::new()).await.unwrap(), None);
 }
 
 on!(dovecot, rig::dovecot(true), Mended);
