@@ -14,7 +14,9 @@ use crate::ids::CollectionNumber;
 use crate::ledger::Exposure;
 use crate::mailbox::{self, Item};
 use crate::message::body::{self, Preference, Shaped};
-use crate::message::{Message, Native, conversation_id, conversation_index};
+use crate::message::{
+    ADDRESS_LIST_OCTETS_MAX, Address, Message, Native, conversation_id, conversation_index,
+};
 
 /// The whole item, and what it exposes.
 pub(super) fn shape(
@@ -60,8 +62,8 @@ pub fn state_of(item: &Item) -> Email {
 
 fn envelope(message: &Message, item: &Item) -> Email {
     let text = |text: String| Some(text).filter(|text| !text.is_empty());
-    let from = message.from().map(|from| from.formatted());
-    let sender = message.sender().map(|sender| sender.formatted());
+    let from = message.from().map(|from| short(&from));
+    let sender = message.sender().map(|sender| short(&sender));
     let has_verb = item.verb != 0;
     let native = match message.native_body_type() {
         Native::Plain => 1,
@@ -92,8 +94,18 @@ fn envelope(message: &Message, item: &Item) -> Email {
     }
 }
 
+/// A name and an address; the address alone where the name makes it longer than From may be ([MS-ASEMAIL] 2.2.2.36).
+fn short(address: &Address) -> String {
+    let whole = address.formatted();
+    if whole.len() <= ADDRESS_LIST_OCTETS_MAX {
+        whole
+    } else {
+        address.address.chars().take(ADDRESS_LIST_OCTETS_MAX).collect()
+    }
+}
+
 fn bcc(message: &Message) -> String {
-    crate::message::join(&message.bcc(), ", ", crate::message::ADDRESS_LIST_OCTETS_MAX)
+    crate::message::join(&message.bcc(), ", ", ADDRESS_LIST_OCTETS_MAX)
 }
 
 /// The body in the shape asked for, and what it exposes.

@@ -27,7 +27,11 @@ pub(super) fn request(
     // [MS-ASEMAIL] 2.2.2.37: what names the meeting is GlobalObjId up to 14.1, and calendar:UID in its place from 16.0.
     Some(match version >= ProtocolVersion::V16_0 {
         true => MeetingRequest { global_obj_id: None, ..request },
-        false => MeetingRequest { uid: None, ..request },
+        false => {
+            // [MS-ASEMAIL] 2.2.2.14: who works elsewhere is busy, where there is no word for it.
+            let busy_status = request.busy_status.map(|busy| if busy > OUT { BUSY } else { busy });
+            MeetingRequest { uid: None, busy_status, ..request }
+        }
     })
 }
 
@@ -141,6 +145,7 @@ fn recurrence(text: &str, start: i64) -> Option<Recurrence> {
             if until.contains('T') { until.to_owned() } else { format!("{until}T000000Z") }
         }),
         calendar_type: Some(1),
+        is_leap_month: Some(0),
         ..Recurrence::default()
     };
     let monthday = rule.positive("BYMONTHDAY").unwrap_or(day);
@@ -255,6 +260,9 @@ fn cut(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).collect()
 }
 
+/// BusyStatus: busy, and away, which is the last that versions before 16.0 know.
+const BUSY: u32 = 2;
+const OUT: u32 = 3;
 /// What every Outlook id begins with ([MS-OXOCAL] 2.2.1.27).
 const CLASS_ID: [u8; 16] =
     [0x04, 0, 0, 0, 0x82, 0, 0xE0, 0, 0x74, 0xC5, 0xB7, 0x10, 0x1A, 0x82, 0xE0, 0x08];
@@ -268,6 +276,7 @@ const DURATION_DIGITS_MAX: usize = 9;
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use conformance::conforms;
 
     use super::*;
 
@@ -327,6 +336,14 @@ END:VCALENDAR
         assert!(new.uid.is_some() && new.global_obj_id.is_none());
         let old = of_version(INVITATION, ProtocolVersion::V14_1).unwrap();
         assert!(old.uid.is_none() && old.global_obj_id.is_some());
+        let elsewhere = "X-MICROSOFT-CDO-BUSYSTATUS:WORKINGELSEWHERE\nSEQUENCE:0";
+        let elsewhere = INVITATION.replace("SEQUENCE:0", elsewhere);
+        for version in ProtocolVersion::ALL {
+            let busy = of_version(&elsewhere, version).unwrap().busy_status;
+            let knows_it = version >= ProtocolVersion::V16_0;
+            assert_eq!(busy, Some(if knows_it { 4 } else { 2 }), "{version}");
+        }
+        conforms!("MS-ASEMAIL_R1152", "MS-ASEMAIL_R1153", "MS-ASEMAIL_R1154");
     }
 
     #[test]
@@ -336,6 +353,7 @@ END:VCALENDAR
         assert_eq!(meeting.end_time.unwrap().to_string(), "2026-04-01T09:00:00.000Z");
         assert_eq!(meeting.dt_stamp.unwrap().to_string(), "2026-03-02T09:15:00.000Z");
         assert_eq!((meeting.all_day_event, meeting.instance_type), (Some(0), Some(1)));
+        conforms!("MS-ASEMAIL_R236");
         assert_eq!(meeting.location_text.as_deref(), Some("Room 4, leftwing"));
         assert_eq!(meeting.organizer.as_deref(), Some("\"Gray, Chris\" <chris@contoso.example>"));
         assert_eq!((meeting.reminder_s, meeting.response_requested), (Some(900), Some(1)));
@@ -370,6 +388,7 @@ END:VCALENDAR
             .replace("DTEND;TZID=W. Europe Standard Time:20260401T110000\n", "");
         let meeting = read(&day).unwrap();
         assert_eq!(meeting.all_day_event, Some(1));
+        conforms!("MS-ASEMAIL_R235");
         assert_eq!(meeting.end_time.unwrap().to_string(), "2026-04-02T00:00:00.000Z");
         assert_eq!(duration_s("P1DT2H3M4S"), Some(93_784));
         assert_eq!(seconds_before("PT5M"), None);
@@ -382,6 +401,11 @@ END:VCALENDAR
     fn rules_become_the_words_phones_have() {
         let of = |text: &str| {
             let rule = recurrence(text, DateTime::parse("20260401T100000Z").unwrap().ms())?;
+            let has_calendar = matches!(rule.recurrence_type, Some(2 | 3 | 5 | 6));
+            assert_eq!((rule.calendar_type.is_some(), rule.is_leap_month), (has_calendar, Some(0)));
+            conforms!("MS-ASEMAIL_R291", "MS-ASEMAIL_R508");
+            assert!(rule.interval.is_some());
+            conforms!("MS-ASEMAIL_R499", "MS-ASEMAIL_R912");
             let place =
                 (rule.day_of_month, rule.week_of_month, rule.day_of_week, rule.month_of_year);
             Some((rule.recurrence_type?, place))
@@ -396,6 +420,12 @@ END:VCALENDAR
             Some((6, (None, Some(2), Some(2), Some(5))))
         );
         assert_eq!(of("FREQ=HOURLY"), None);
+        conforms!("MS-ASEMAIL_R369", "MS-ASEMAIL_R370", "MS-ASEMAIL_R375", "MS-ASEMAIL_R376");
+        conforms!("MS-ASEMAIL_R620", "MS-ASEMAIL_R873", "MS-ASEMAIL_R792", "MS-ASEMAIL_R789");
+        assert_eq!(of("FREQ=WEEKLY;BYDAY=MO,SU,SA"), Some((1, (None, None, Some(67), None))));
+        let all = of("FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR,SA,SU");
+        assert_eq!(all, Some((1, (None, None, Some(127), None))));
+        conforms!("MS-ASEMAIL_R377");
     }
 
     #[test]
@@ -403,8 +433,24 @@ END:VCALENDAR
         let wrapped = global_object_id("abc");
         assert_eq!(wrapped.len(), 40 + 12 + 3 + 1);
         assert_eq!((&wrapped[40..48], wrapped[36]), (b"vCal-Uid".as_slice(), 16));
+        // Class, date of the instance, time, reserved octets, the length of the rest; a marker, a version, the id, a zero.
+        assert_eq!((&wrapped[..16], &wrapped[16..36]), (&CLASS_ID[..], &[0; 20][..]));
+        conforms!("MS-ASEMAIL_R20000", "MS-ASEMAIL_R20001", "MS-ASEMAIL_R20011");
+        conforms!("MS-ASEMAIL_R1000", "MS-ASEMAIL_R10000", "MS-ASEMAIL_R1002");
+        assert_eq!(
+            (&wrapped[36..40], &wrapped[48..]),
+            (&[16, 0, 0, 0][..], &b"\x01\0\0\0abc\0"[..])
+        );
+        conforms!("MS-ASEMAIL_R121", "MS-ASEMAIL_R1001", "MS-ASEMAIL_R20013");
+        conforms!("MS-ASEMAIL_R20016", "MS-ASEMAIL_R20018", "MS-ASEMAIL_R20019");
+        conforms!("MS-ASEMAIL_R20021", "MS-ASEMAIL_R20022");
         let own = "040000008200E00074C5B7101A82E00807EA0401".to_owned() + &"AB".repeat(20);
         assert_eq!(global_object_id(&own).len(), 40);
+        // Outlook's own is kept as it is: 2026-04-01, then what it made.
+        assert_eq!(global_object_id(&own)[16..20], [0x07, 0xEA, 4, 1]);
+        assert_eq!(global_object_id(&own)[20..], [0xAB; 20]);
+        conforms!("MS-ASEMAIL_R20003", "MS-ASEMAIL_R20005", "MS-ASEMAIL_R20007");
+        conforms!("MS-ASEMAIL_R20009", "MS-ASEMAIL_R20015");
         assert!(uid_for_16(&own).starts_with("040000008200E00074C5B7101A82E00800000000AB"));
         assert_eq!(uid_for_16("abc"), "abc");
     }

@@ -97,6 +97,7 @@ async fn every_mail_says_which_conversation_it_is_of_and_where_it_stands_in_it()
             assert!(octets.windows(opaque.len()).any(|window| window == opaque));
         }
         conforms!("MS-ASCON_R76", "MS-ASCON_R81", "MS-ASCON_R93");
+        conforms!("MS-ASEMAIL_R343", "MS-ASEMAIL_R348", "MS-ASEMAIL_R350", "MS-ASEMAIL_R1003");
     }
 }
 
@@ -148,12 +149,18 @@ async fn a_mail_that_is_sent_has_both_and_an_answer_is_one_level_further() {
     };
     assert_eq!(conversation(fresh).len(), 16);
     assert_eq!(fresh.conversation_index.as_ref().unwrap().len(), 5);
-    conforms!("MS-ASCON_R192", "MS-ASCON_R194");
+    conforms!("MS-ASCON_R192", "MS-ASCON_R194", "MS-ASEMAIL_R351");
     let original = &inbox_mails(&house).await[0];
     let first = original.conversation_index.as_ref().unwrap();
     for (mail, ids) in [
-        (replied, ["MS-ASCON_R87", "MS-ASCON_R91", "MS-ASCON_R306", "MS-ASCON_R307"]),
-        (forwarded, ["MS-ASCON_R88", "MS-ASCON_R259", "MS-ASCON_R305", "MS-ASCON_R92"]),
+        (
+            replied,
+            ["MS-ASCON_R87", "MS-ASCON_R91", "MS-ASCON_R306", "MS-ASCON_R307", "MS-ASEMAIL_R1054"],
+        ),
+        (
+            forwarded,
+            ["MS-ASCON_R88", "MS-ASCON_R259", "MS-ASCON_R305", "MS-ASCON_R92", "MS-ASEMAIL_R352"],
+        ),
     ] {
         assert_eq!(conversation(mail), conversation(original));
         let index = mail.conversation_index.as_ref().unwrap();

@@ -5,6 +5,7 @@ mod changes;
 mod claims;
 mod conversations;
 mod discovery;
+mod envelopes;
 mod find;
 mod folders;
 mod house;
