@@ -248,3 +248,43 @@ fn the_doctor_and_the_rules_of_policies() {
     let device = &shell.json(0, &["device", "list"])["devices"][0];
     assert_eq!((&device["user_name"], &device["policy"]), (&"bob".into(), &"strict".into()));
 }
+
+#[test]
+fn users_come_from_a_file() {
+    let shell = Shell::new();
+    init(&shell);
+    // Nothing comes from elsewhere yet.
+    shell.run(2, &["directory", "sync"]);
+    let (config, file) = (shell.dir.path().join("retract.toml"), shell.dir.path().join("u.csv"));
+    let section = "\n[directory]\nsource = \"csv\"\ncsv_file = \"u.csv\"\n";
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}{section}")).unwrap();
+    let lines = "name,address,groups\nbob,bob@example.org,staff\ncas,cas@example.org,staff\n\
+        dan,dan@example.org,\n";
+    std::fs::write(&file, lines).unwrap();
+    let foreseen = shell.json(0, &["directory", "check"]);
+    assert_eq!((&foreseen["added"], &foreseen["changed"]), (&2.into(), &1.into()));
+    assert_eq!(shell.json(0, &["user", "list"])["users"].as_array().unwrap().len(), 2);
+    let taken = shell.run(0, &["directory", "sync"]);
+    assert!(taken.contains("new 2, changed 1, shut out 0"), "{taken}");
+    let staff = shell.json(0, &["directory", "show", "--group", "staff"]);
+    assert_eq!(staff["members"].as_array().unwrap().len(), 2);
+    assert!(shell.run(0, &["directory", "show", "--groups"]).contains("staff"));
+    shell.run(4, &["user", "alias", "bob", "b@example.org"]);
+    shell.run(0, &["user", "alias", "ann", "a@example.org"]);
+    // What is wrong is said, and what was known stays.
+    std::fs::write(&file, "name,address\nbob,nowhere\n").unwrap();
+    shell.run(4, &["directory", "sync"]);
+    let shown = shell.run(0, &["directory", "show"]);
+    assert!(
+        shown.contains("3 of them, 0 gone") && shown.contains("line 2, column address"),
+        "{shown}"
+    );
+    // All gone at once is nothing to believe without a word.
+    std::fs::write(&file, "name,address\n").unwrap();
+    shell.run(4, &["directory", "sync"]);
+    assert!(!shell.run(0, &["user", "list"]).contains("gone"));
+    shell.run(0, &["directory", "sync", "--confirm"]);
+    assert!(shell.run(0, &["user", "list"]).contains("gone"));
+    shell.run(4, &["user", "enable", "bob"]);
+}
