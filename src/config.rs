@@ -9,7 +9,7 @@ mod directory;
 mod mailbox;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -110,6 +110,8 @@ pub struct Phones {
     pub requests_max: usize,
     /// What single clients would need and do not get: names of rows in docs/quirks.md.
     pub quirks_off: Vec<String>,
+    /// Minutes that what a phone signed in with stays in memory after its last use, where a server behind us wants to see it.
+    pub credentials_kept_min: u32,
 }
 
 impl Default for Phones {
@@ -128,6 +130,7 @@ impl Default for Phones {
             connections_per_ip_max: 1_000,
             requests_max: 256,
             quirks_off: Vec::new(),
+            credentials_kept_min: 15,
         }
     }
 }
@@ -197,6 +200,59 @@ pub struct Relay {
     pub password: Option<Secret>,
     /// A file that holds the password.
     pub password_file: Option<PathBuf>,
+    /// As whom mail is handed over; where nothing is said, as `user` if there is one, else as nobody.
+    pub credentials: Option<RelayCredentials>,
+    /// PEM file of a certificate authority to believe besides those of the system.
+    pub authority: Option<PathBuf>,
+}
+
+/// As whom mail is handed to the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RelayCredentials {
+    /// As `user`, whosever mail it is.
+    Service,
+    /// As the user whose mail it is, with what they signed in with here.
+    User,
+    /// As nobody: it trusts this host.
+    None,
+}
+
+impl Relay {
+    /// As whom mail is handed over.
+    pub fn credentials(&self) -> RelayCredentials {
+        let usual = match self.user {
+            Some(_) => RelayCredentials::Service,
+            None => RelayCredentials::None,
+        };
+        self.credentials.unwrap_or(usual)
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.password.is_some() && self.password_file.is_some() {
+            return Err("relay: either password or password_file");
+        }
+        let is_named = self.user.is_some();
+        let has_password = self.password.is_some() || self.password_file.is_some();
+        match self.credentials() {
+            RelayCredentials::Service if !is_named || !has_password => {
+                Err("relay: credentials = \"service\" wants a user and a password")
+            }
+            RelayCredentials::User | RelayCredentials::None if is_named => {
+                Err("relay: user goes with credentials = \"service\"")
+            }
+            RelayCredentials::User if self.security == Security::Plain && !self.is_here() => {
+                Err("relay: users' passwords go over TLS, or to a relay on this host")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the relay is reached without leaving this host.
+    fn is_here(&self) -> bool {
+        let host = self.host.as_deref().unwrap_or("localhost");
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
 }
 
 /// How a connection to the relay is secured.
@@ -407,9 +463,7 @@ impl Config {
         if self.phones.requests_max < REQUESTS_MIN {
             return Err(format!("phones: requests_max must be at least {REQUESTS_MIN}"));
         }
-        if self.relay.password.is_some() && self.relay.password_file.is_some() {
-            return Err("relay: either password or password_file".to_owned());
-        }
+        self.relay.check()?;
         self.mailbox.check(&self.imap)?;
         directory::check(&self.directory, &self.ldap, &self.imap)
     }

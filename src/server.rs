@@ -23,13 +23,15 @@ use crate::admin;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
 use crate::database::{self, Bodies, Database, GAP_PENDING, SYNC_KEYS, Tx};
-use crate::delivery::{Lmtp, LmtpSettings, Outbox, OutboxSettings, Postman, Relay, RelaySettings};
+use crate::delivery::{
+    Lmtp, LmtpSettings, Login, Outbox, OutboxSettings, Postman, Relay, RelaySettings,
+};
 use crate::directory::{self, Directory, DirectoryError};
 use crate::eas::{
     self, Discovery, Endpoint, Gateway, GatewayLimits, NotTrust, Quirks, Stopping, Trust,
 };
 use crate::ids::{IdentityId, MailboxId};
-use crate::keyring::Keyring;
+use crate::keyring::{Credential, CredentialKind, Keyring};
 use crate::ledger::{self, Books};
 use crate::mailbox::embedded::{Embedded, OnEvent};
 use crate::mailbox::{FolderEvent, FolderEventKind, MailboxError};
@@ -97,6 +99,8 @@ pub struct House {
     pub outbox: Outbox,
     /// Incoming mail.
     pub postman: Postman,
+    /// What users have signed in with.
+    pub keyring: Keyring,
     /// Phones.
     pub gateway: Gateway,
     /// How devices catch up.
@@ -146,7 +150,8 @@ impl House {
         .with_departures(recall::departures());
         let keyring = Keyring::new(clock.clone(), credentials_kept(config));
         let mail = mail::open(config, &store, &keyring)?;
-        let outside = elsewhere::outside(config, Some(keyring.clone()))?;
+        let kept = wants_credentials(config).then(|| keyring.clone());
+        let outside = elsewhere::outside(config, kept)?;
         let directory = Directory::with(database.clone(), clock.clone(), opening.sign_in, outside)?;
         let postman = Postman::new(store.clone(), directory.clone(), &config.server.hostname)
             .answering(&config.server.domains, is_covered);
@@ -155,7 +160,12 @@ impl House {
             None => relay(config)?,
         };
         let outbox = Outbox::new(postman.clone(), relay, OutboxSettings::default())
-            .withheld_by(recall::withholds);
+            .withheld_by(recall::withholds)
+            .for_users(keyring.clone());
+        let outbox = match &mail.imap {
+            Some(_) => outbox.in_front_of(mail.store.clone()),
+            None => outbox,
+        };
         let rooms =
             recall::Rooms { store: store.clone(), board: board.clone(), bells: bells.clone() };
         let recall =
@@ -193,6 +203,7 @@ impl House {
             recall,
             outbox,
             postman,
+            keyring,
             gateway,
             engine,
             bells,
@@ -269,6 +280,7 @@ impl Server {
             tasks.spawn(imap.run(stopping.clone()));
         }
         tasks.spawn(house.directory.clone().run(stopping.clone()));
+        tasks.spawn(tidy_keyring(house.keyring.clone(), stopping.clone()));
         let mut addresses = Addresses::default();
         let endpoint = endpoint(config, &house);
         let now = house.clock.now();
@@ -426,10 +438,30 @@ fn ringer(bells: &Bells, hierarchies: &Arc<watch::Sender<Option<MailboxId>>>) ->
     })
 }
 
-/// For how long what a phone signed in with stays in memory after its last use.
-fn credentials_kept(_config: &Config) -> Duration {
-    Duration::from_secs(15 * 60)
+/// Whether a server behind us is to see what users sign in with here; otherwise nothing of it is kept.
+fn wants_credentials(config: &Config) -> bool {
+    let mailbox = &config.mailbox;
+    let is_owner = mailbox.access == config::Access::Owner;
+    config.relay.credentials() == config::RelayCredentials::User
+        || (mailbox.backend != config::Backend::Embedded && is_owner)
 }
+
+/// For how long what a phone signed in with stays in memory after its last use.
+fn credentials_kept(config: &Config) -> Duration {
+    Duration::from_secs(60 * u64::from(config.phones.credentials_kept_min))
+}
+
+async fn tidy_keyring(keyring: Keyring, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        tokio::select! {
+            () = tokio::time::sleep(TIDY_KEYRING_EVERY) => keyring.tidy(),
+            changed = stop.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// How often credentials that are due to go are looked for; those that are due are not given out before either.
+const TIDY_KEYRING_EVERY: Duration = Duration::from_secs(10);
 
 async fn tell_hierarchies(house: House, mut stop: watch::Receiver<bool>) {
     let mut changed = house.hierarchies.subscribe();
@@ -603,18 +635,28 @@ fn relay(config: &Config) -> Result<Option<Relay>, StartError> {
         config::Security::Tls => (Security::Tls, 465),
         config::Security::Plain => (Security::Plain, 25),
     };
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|error| StartError::Io { what: path.display().to_string(), error })
+    };
     let mut settings = RelaySettings::new(host, relay.port.unwrap_or(port), security);
     settings.hello.clone_from(&config.server.hostname);
+    let authority = relay.authority.as_deref().map(read).transpose()?;
+    settings.authority_pem = authority.map(String::into_bytes);
     let password = match (&relay.password, &relay.password_file) {
-        (Some(password), _) => Some(password.clone()),
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| StartError::Io { what: path.display().to_string(), error })?;
-            Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
-        }
-        (None, None) => None,
+        (Some(password), _) => password.clone(),
+        (None, Some(path)) => Secret::new(read(path)?.trim_end_matches(['\r', '\n']).to_owned()),
+        (None, None) => Secret::default(),
     };
-    settings.credentials = relay.user.clone().zip(password);
+    settings.login = match (relay.credentials(), &relay.user) {
+        (config::RelayCredentials::User, _) => Login::User,
+        (config::RelayCredentials::Service, Some(user)) => Login::Service(Credential {
+            login: user.clone(),
+            kind: CredentialKind::Password,
+            secret: password,
+        }),
+        _ => Login::Nobody,
+    };
     Ok(Some(Relay::new(settings)))
 }
 

@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "conversations",
         sql: include_str!("migrations/0015_conversations.sql"),
     },
+    Migration { number: 16, name: "sending", sql: include_str!("migrations/0016_sending.sql") },
     Migration { number: 17, name: "imap", sql: include_str!("migrations/0017_imap.sql") },
     Migration { number: 18, name: "directory", sql: include_str!("migrations/0018_directory.sql") },
 ];

@@ -11,6 +11,7 @@
 //! `offered` is committed before the relay sees an octet. Found at the start, it means that the process died in between: the mail
 //! goes out again under the same Message-ID, and that is counted. Everything else happens exactly once.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -18,8 +19,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
+use super::awaited::Users;
 use super::away::{self, Arrived, Rules};
 use super::bounce::{self, Failure};
+use super::filing::{self, To};
 use super::postman::{Origin, Parcel, put_in};
 use super::{Offer, Postman, Relay, tables};
 use crate::clock::{Clock, Timestamp};
@@ -27,9 +30,10 @@ use crate::database::{BodyHash, Error, Tx};
 use crate::directory;
 use crate::failpoint;
 use crate::ids::{IdentityId, UserId};
-use crate::mailbox::MailboxError;
+use crate::keyring::Keyring;
 use crate::mailbox::embedded::in_tx::release;
 use crate::mailbox::embedded::{Embedded, Holder, Kept};
+use crate::mailbox::{Mailbox, MailboxError};
 use crate::message::Identity;
 use crate::params;
 
@@ -54,12 +58,16 @@ pub struct OutboxSettings {
 #[derive(Clone)]
 pub struct Outbox(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     postman: Postman,
     relay: Option<Relay>,
     settings: OutboxSettings,
     withheld: Withheld,
     news: Arc<Notify>,
+    /// Where mailboxes are, when they are not ours.
+    front: Option<Arc<dyn Mailbox>>,
+    users: Option<Arc<Users>>,
 }
 
 /// Whether a message that waits must not leave any more; asked in the transaction that lets it.
@@ -125,10 +133,24 @@ impl Settlement {
             note_outcome(tx, id, outcome, is_withheld, now)?;
         }
         if tx.one(tables::IS_OPEN, params![id], |_| Ok(()))?.is_some() {
-            tx.execute(tables::TRY_AGAIN, params![id, self.next, !self.is_more]).map(drop)
+            let awaits = self.awaits();
+            let is_attempt = !self.is_more && awaits != AWAITS_USER;
+            tx.execute(tables::TRY_AGAIN, params![id, self.next, is_attempt, awaits]).map(drop)
         } else {
             finish(tx, store, id, self.mail.body, now)
         }
+    }
+}
+
+impl Settlement {
+    /// What its user's coming would change.
+    fn awaits(&self) -> i64 {
+        let awaits = |outcome: &Outcome| match outcome.offer {
+            Offer::AwaitsUser => AWAITS_USER,
+            Offer::NotSignedIn(_) => AWAITS_ANOTHER_CREDENTIAL,
+            _ => 0,
+        };
+        self.outcomes.iter().map(awaits).find(|awaits| *awaits > 0).unwrap_or(0)
     }
 }
 
@@ -148,16 +170,40 @@ impl Outbox {
     /// An outbox. Without a relay only local recipients can be reached.
     pub fn new(postman: Postman, relay: Option<Relay>, settings: OutboxSettings) -> Outbox {
         let (withheld, news): (Withheld, _) = (|_, _, _| Ok(false), Arc::default());
-        Outbox(Arc::new(Inner { postman, relay, settings, withheld, news }))
+        let (front, users) = (None, None);
+        Outbox(Arc::new(Inner { postman, relay, settings, withheld, news, front, users }))
     }
 
     /// The same, which asks whether a mail may leave before it is offered.
     #[must_use]
     pub fn withheld_by(self, withheld: Withheld) -> Outbox {
-        let Inner { postman, relay, settings, news, .. } = &*self.0;
-        let (postman, relay) = (postman.clone(), relay.clone());
-        let (settings, news) = (settings.clone(), news.clone());
-        Outbox(Arc::new(Inner { postman, relay, settings, withheld, news }))
+        Outbox(Arc::new(Inner { withheld, ..(*self.0).clone() }))
+    }
+
+    /// The same, in front of mailboxes that are not ours: every recipient goes to the relay, and copies for Sent Items and Inbox are
+    /// put there by that store.
+    #[must_use]
+    pub fn in_front_of(self, store: Arc<dyn Mailbox>) -> Outbox {
+        Outbox(Arc::new(Inner { front: Some(store), ..(*self.0).clone() }))
+    }
+
+    /// The same, which knows what users have signed in with, for a relay that wants to see it, and hears when they come.
+    #[must_use]
+    pub fn for_users(self, ring: Keyring) -> Outbox {
+        let users = Some(Arc::new(Users::new(ring)));
+        Outbox(Arc::new(Inner { users, ..(*self.0).clone() }))
+    }
+
+    pub(super) fn front(&self) -> Option<&Arc<dyn Mailbox>> {
+        self.0.front.as_ref()
+    }
+
+    pub(super) fn users(&self) -> Option<&Users> {
+        self.0.users.as_deref()
+    }
+
+    pub(super) fn relay(&self) -> Option<&Relay> {
+        self.0.relay.as_ref()
     }
 
     pub(crate) fn store(&self) -> &Embedded {
@@ -182,11 +228,15 @@ impl Outbox {
     }
 
     /// Works the outbox off until it is told to stop; begins with [`Outbox::recover`].
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        tokio::join!(self.send(stop.clone()), self.file(stop.clone()), self.welcome(stop));
+    }
+
+    async fn send(&self, mut stop: watch::Receiver<bool>) {
         if let Err(error) = self.recover().await {
             tracing::error!(%error, "the outbox could not be looked through");
         }
-        let mut resumed = WORK.subscribe();
+        let mut resumed = listen();
         while !*stop.borrow() {
             resumed.mark_unchanged();
             let pause = match self.run_due().await {
@@ -230,14 +280,20 @@ impl Outbox {
                 break;
             }
             let mut working = tokio::task::JoinSet::new();
-            for mail in due {
+            for batch in self.batches(due) {
                 let this = self.clone();
-                working.spawn(async move { this.attempt_or_postpone(mail).await });
+                working.spawn(async move {
+                    for mail in batch {
+                        this.attempt_or_postpone(mail).await?;
+                    }
+                    Ok::<(), MailboxError>(())
+                });
             }
             while let Some(done) = working.join_next().await {
                 done.map_err(|error| MailboxError::Ours(error.to_string()))??;
             }
         }
+        self.hold_credentials().await?;
         self.forget_old().await?;
         let next = |tx: &Tx<'_>| tx.one(tables::NEXT_DUE, params![], |row| row.get(0));
         Ok(self.store().database().read(next).await?)
@@ -269,6 +325,18 @@ impl Outbox {
         Ok(self.store().database().read(job).await?)
     }
 
+    /// What is worked on side by side: all mail; of mail that is submitted as its user, one of each, so that a credential that is refused
+    /// is refused once.
+    fn batches(&self, due: Vec<Due>) -> impl Iterator<Item = Vec<Due>> + use<> {
+        let is_for_users = self.0.relay.as_ref().is_some_and(Relay::is_for_users);
+        let mut batches: BTreeMap<i64, Vec<Due>> = BTreeMap::new();
+        for mail in due {
+            let key = if is_for_users { mail.user.0 } else { mail.id };
+            batches.entry(key).or_default().push(mail);
+        }
+        batches.into_values()
+    }
+
     /// A mail that cannot be handled, its body damaged for instance, does not keep others waiting.
     async fn attempt_or_postpone(&self, mail: Due) -> Result<(), MailboxError> {
         let (id, wait) = (mail.id, self.wait(mail.attempts));
@@ -277,7 +345,7 @@ impl Outbox {
         let next = self.clock().now().after(wait);
         let job = move |tx: &Tx<'_>| {
             tx.execute(tables::TAKE_BACK_OFFERED, params![id])?;
-            tx.execute(tables::TRY_AGAIN, params![id, next, 1])
+            tx.execute(tables::TRY_AGAIN, params![id, next, 1, 0])
         };
         let postponed: Result<usize, Error> = self.store().database().write(job).await;
         Ok(postponed.map(drop)?)
@@ -377,6 +445,14 @@ impl Outbox {
             return Ok(recipients.into_iter().map(refused).collect());
         };
         let (id, now) = (mail.id, self.clock().now());
+        let users = self.users().filter(|_| relay.is_for_users());
+        let whose = match users.map(|users| users.credential(mail.user, now)) {
+            Some(Err(offer)) => {
+                let waits = |recipient| Outcome { recipient, offer: offer.clone() };
+                return Ok(recipients.into_iter().map(waits).collect());
+            }
+            whose => whose.and_then(Result::ok),
+        };
         let named = recipients.clone();
         let (identity, withheld) = (mail.identity, self.0.withheld);
         // Whoever was withdrawn meanwhile is not offered.
@@ -399,7 +475,10 @@ impl Outbox {
             return Ok(Vec::new());
         }
         failpoint!("outbox.before_relay");
-        let offers = relay.offer(&mail.sender, &offered, raw).await;
+        let offers = relay.offer(whose.as_ref(), &mail.sender, &offered, raw).await;
+        if let (Some(users), Some(credential)) = (users, &whose) {
+            users.tried(mail.user, credential, &offers, now);
+        }
         failpoint!("outbox.after_relay");
         let outcome = |(recipient, offer)| Outcome { recipient, offer };
         Ok(offered.into_iter().zip(offers).map(outcome).collect())
@@ -418,14 +497,37 @@ impl Outbox {
         let outcomes: Vec<Outcome> =
             outcomes.into_iter().map(|outcome| given_up(outcome, is_late)).collect();
         let failures: Vec<Failure> = outcomes.iter().filter_map(failure).collect();
-        let next = if is_more { now } else { now.after(self.wait(mail.attempts)) };
         let note = self.note(&mail, &failures, raw, now).await;
-        let settlement = Arc::new(Settlement { mail, outcomes, next, is_more, now });
+        let (user, wait) = (mail.user, self.wait(mail.attempts));
+        let mut settlement = Settlement { mail, outcomes, next: now.after(wait), is_more, now };
+        let awaits = settlement.awaits();
+        if awaits == AWAITS_USER {
+            settlement.next = now.after(self.longest_wait());
+        } else if is_more {
+            settlement.next = now;
+        }
+        self.write_down(Arc::new(settlement), note).await?;
+        if awaits == AWAITS_USER { self.look_again_for(user).await } else { Ok(()) }
+    }
+
+    async fn write_down(
+        &self,
+        settlement: Arc<Settlement>,
+        note: Option<(Kept, Parcel)>,
+    ) -> Result<(), MailboxError> {
+        let is_front = self.front().is_some();
         if let Some((kept, parcel)) = note {
             let what = Arc::clone(&settlement);
             let with_note = move |tx: &Tx<'_>, store: &Embedded, body| {
                 what.record(tx, store)?;
-                put_in(tx, store, what.mail.user, body, &parcel, now).map(drop)
+                let (user, now) = (what.mail.user, what.now);
+                match &parcel.once {
+                    Some(token) if is_front => {
+                        let copy = (body, &parcel.identity);
+                        Ok(filing::owe(tx, user, To::Inbox, token, copy, now)?)
+                    }
+                    _ => put_in(tx, store, user, body, &parcel, now).map(drop),
+                }
             };
             match self.store().write_with(kept, with_note).await {
                 // What the relay took must be on record whether there is room for the note or not.
@@ -521,10 +623,11 @@ fn note_outcome(
     // A recall came while the relay was asked: there is no second time.
     let again = if is_withheld { "withdrawn" } else { "waiting" };
     let (state, reply, twice) = match &outcome.offer {
-        Offer::Taken(reply) => ("relayed", reply, 0),
-        Offer::Later(reply) => (again, reply, 0),
-        Offer::Refused(reply) => ("failed", reply, 0),
-        Offer::Unknown(reply) => (again, reply, 1),
+        Offer::Taken(reply) => ("relayed", reply.as_str(), 0),
+        Offer::Later(reply) | Offer::NotSignedIn(reply) => (again, reply.as_str(), 0),
+        Offer::AwaitsUser => (again, FOR_ITS_USER, 0),
+        Offer::Refused(reply) => ("failed", reply.as_str(), 0),
+        Offer::Unknown(reply) => (again, reply.as_str(), 1),
     };
     let row = params![id, &outcome.recipient, state, reply, twice, now];
     tx.execute(tables::SET_RECIPIENT, row).map(drop)
@@ -533,7 +636,7 @@ fn note_outcome(
 /// What has waited too long has failed.
 fn given_up(outcome: Outcome, is_late: bool) -> Outcome {
     let offer = match outcome.offer {
-        Offer::Later(why) | Offer::Unknown(why) if is_late => {
+        Offer::Later(why) | Offer::NotSignedIn(why) | Offer::Unknown(why) if is_late => {
             Offer::Refused(format!("4.4.7 given up: {why}"))
         }
         other => other,
@@ -571,9 +674,20 @@ pub(super) fn work() {
     WORK.send_modify(|count| *count = count.wrapping_add(1));
 }
 
+/// Hears of it.
+pub(super) fn listen() -> watch::Receiver<u64> {
+    WORK.subscribe()
+}
+
 /// One bell for the whole process: a needless look does no harm.
 static WORK: LazyLock<watch::Sender<u64>> = LazyLock::new(|| watch::Sender::new(0));
 
+/// `awaits_user` of a mail that nobody is there to submit as.
+const AWAITS_USER: i64 = 1;
+/// `awaits_user` of a mail whose user's credential was refused.
+const AWAITS_ANOTHER_CREDENTIAL: i64 = 2;
+/// What stands in the books meanwhile.
+const FOR_ITS_USER: &str = "it waits for its sender to sign in";
 /// `held` of a mail that was looked at and refused.
 const REFUSED: i64 = 3;
 /// What its sender is told.

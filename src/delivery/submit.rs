@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::filing::{self, To};
 use super::lines::has_bare_line_end;
 use super::outbox::OutboxId;
 use super::{Hold, Outbox, RECIPIENTS_MAX, tables};
@@ -110,6 +111,9 @@ pub enum SubmitError {
     /// Its lines do not end with CR LF.
     #[error("a line does not end with CR LF")]
     BareLineEnd,
+    /// It is larger than the relay takes.
+    #[error("larger than the relay takes")]
+    TooLarge,
     /// Its [`Judge`] refused it.
     #[error("refused: it runs against {0:?}")]
     Refused(Against),
@@ -159,11 +163,16 @@ impl Outbox {
         if let Some(known) = known.map_err(MailboxError::from)? {
             return Ok(known);
         }
+        if self.is_too_large(submission.raw.len(), &recipients).await? {
+            return Err(SubmitError::TooLarge);
+        }
         let identity = Identity::of_raw(&submission.raw);
         let kept = self.store().keep(submission.raw.clone()).await?;
         let submission = Submission { recipients, ..submission };
-        let job = move |tx: &Tx<'_>, store: &Embedded, body: Body| {
-            submit_in(tx, store, &submission, body, &identity, now)
+        let is_front = self.front().is_some();
+        let job = move |tx: &Tx<'_>, store: &Embedded, body: Body| match is_front {
+            true => submit_in_front(tx, &submission, body, &identity, now),
+            false => submit_in(tx, store, &submission, body, &identity, now),
         };
         let submitted = self.store().write_with(kept, job).await?;
         let submitted = submitted.map_err(SubmitError::Refused)?;
@@ -171,6 +180,64 @@ impl Outbox {
         self.wake();
         Ok(submitted)
     }
+
+    /// Whether somebody is among the recipients whom only the relay reaches, and it takes no mail of this size.
+    async fn is_too_large(
+        &self,
+        octets: usize,
+        recipients: &[String],
+    ) -> Result<bool, MailboxError> {
+        let Some(relay) = self.relay() else { return Ok(false) };
+        if !relay.is_too_large(octets).await {
+            return Ok(false);
+        }
+        let (is_front, recipients) = (self.front().is_some(), recipients.to_vec());
+        let is_abroad = move |tx: &Tx<'_>| {
+            for recipient in &recipients {
+                if is_front || directory::resolve(tx, recipient)?.is_none() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        let is_abroad: Result<bool, Error> = self.store().database().read(is_abroad).await;
+        Ok(is_abroad?)
+    }
+}
+
+/// The same in front of mailboxes that are not ours: nobody is local, and the copy for Sent Items is owed.
+fn submit_in_front(
+    tx: &Tx<'_>,
+    submission: &Submission,
+    body: Body,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<Result<Submitted, Against>, MailboxError> {
+    let outbox = match accept(tx, submission, body, identity, now)? {
+        Accepted::New(outbox) => outbox,
+        Accepted::Known(known) => return Ok(Ok(known)),
+        Accepted::Against(against) => return Ok(Err(against)),
+    };
+    for recipient in &submission.recipients {
+        tx.execute(tables::INSERT_RECIPIENT, params![outbox, recipient, None::<UserId>, now])?;
+    }
+    if submission.save_in_sent {
+        let token = format!("sent:{outbox}");
+        filing::owe(tx, submission.user, To::Sent, &token, (body, identity), now)?;
+    }
+    let submitted = Submitted { outbox: OutboxId(outbox), sent: None, repeated: false };
+    remember(tx, submission, &submitted, now)?;
+    Ok(Ok(submitted))
+}
+
+/// What became of a mail that asks to be let into the outbox.
+enum Accepted {
+    /// It is there, under this number.
+    New(i64),
+    /// It was there before.
+    Known(Submitted),
+    /// Its judge refused it.
+    Against(Against),
 }
 
 /// Submits inside a transaction; the body has been kept before, the worker is woken by the caller after the commit.
@@ -182,16 +249,42 @@ pub(super) fn submit_in(
     identity: &Identity,
     now: Timestamp,
 ) -> Result<Result<Submitted, Against>, MailboxError> {
+    let outbox = match accept(tx, submission, body, identity, now)? {
+        Accepted::New(outbox) => outbox,
+        Accepted::Known(known) => return Ok(Ok(known)),
+        Accepted::Against(against) => return Ok(Err(against)),
+    };
+    for recipient in &submission.recipients {
+        let local = directory::resolve(tx, recipient)?.map(|user| user.id);
+        tx.execute(tables::INSERT_RECIPIENT, params![outbox, recipient, local, now])?;
+    }
+    let sent = match submission.save_in_sent {
+        true => Some(save_in_sent(tx, store, submission.user, body, identity, now)?),
+        false => None,
+    };
+    let submitted = Submitted { outbox: OutboxId(outbox), sent, repeated: false };
+    remember(tx, submission, &submitted, now)?;
+    Ok(Ok(submitted))
+}
+
+/// The row of a mail that nobody knows yet and nobody objects to.
+fn accept(
+    tx: &Tx<'_>,
+    submission: &Submission,
+    body: Body,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<Accepted, MailboxError> {
     // The twin of this request may have been committed since we looked.
     if let Some(known) = earlier(tx, submission.user, submission.client.as_ref(), now)? {
-        return Ok(Ok(known));
+        return Ok(Accepted::Known(known));
     }
     let judged = submission.judge.as_ref().map(|judge| judge.0(tx)).transpose()?;
     let hold = match judged {
         None | Some(Judged::Taken) => None,
         Some(Judged::Held(hold)) => Some(hold),
         // What was noted on the way stays: the refusal is a result, not an error.
-        Some(Judged::Refused(against)) => return Ok(Err(against)),
+        Some(Judged::Refused(against)) => return Ok(Accepted::Against(against)),
     };
     let id = message::register(tx, identity)?;
     let (user, sender) = (submission.user, &submission.sender);
@@ -202,22 +295,22 @@ pub(super) fn submit_in(
     let outbox: Option<i64> = tx.one(tables::INSERT_OUTBOX, row, |row| row.get(0))?;
     let outbox = outbox.ok_or_else(|| MailboxError::Ours("an outbox row without id".to_owned()))?;
     in_tx::hold(tx, body.hash, Holder::Outbox)?;
-    for recipient in &submission.recipients {
-        let local = directory::resolve(tx, recipient)?.map(|user| user.id);
-        tx.execute(tables::INSERT_RECIPIENT, params![outbox, recipient, local, now])?;
-    }
-    let sent = match submission.save_in_sent {
-        true => Some(save_in_sent(tx, store, user, body, identity, now)?),
-        false => None,
-    };
-    if let Some(client) = &submission.client {
-        tx.execute(tables::FORGET_RESULTS, params![now, FORGET_ROWS])?;
-        let (folder, item) = sent.unzip();
-        let until = now.after(client.kept);
-        let row = params![user, client.device, &client.id, outbox, folder, item, until];
-        tx.execute(tables::REMEMBER_RESULT, row)?;
-    }
-    Ok(Ok(Submitted { outbox: OutboxId(outbox), sent, repeated: false }))
+    Ok(Accepted::New(outbox))
+}
+
+/// Remembers what a phone that asks again is told.
+fn remember(
+    tx: &Tx<'_>,
+    submission: &Submission,
+    submitted: &Submitted,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(client) = &submission.client else { return Ok(()) };
+    tx.execute(tables::FORGET_RESULTS, params![now, FORGET_ROWS])?;
+    let ((folder, item), until) = (submitted.sent.unzip(), now.after(client.kept));
+    let (user, outbox) = (submission.user, submitted.outbox.0);
+    let row = params![user, client.device, &client.id, outbox, folder, item, until];
+    tx.execute(tables::REMEMBER_RESULT, row).map(drop)
 }
 
 fn save_in_sent(

@@ -1,4 +1,5 @@
-//! The SQL of this room: the outbox and what phones were answered, migration 0006; automatic replies, migration 0013.
+//! The SQL of this room: the outbox and what phones were answered, migration 0006; automatic replies, migration 0013; mail of
+//! users and copies owed, migration 0016.
 
 pub(super) const FIND_RESULT: &str = "SELECT outbox_id, sent_folder, sent_item FROM client_results \
     WHERE user_id = ?1 AND device_id = ?2 AND client_id = ?3 AND until > ?4";
@@ -46,7 +47,7 @@ pub(super) const RECOVER_OFFERED: &str = "UPDATE outbox_recipients SET maybe_twi
     WHERE state = 'offered'";
 
 pub(super) const TRY_AGAIN: &str =
-    "UPDATE outbox SET next_try_at = ?2, attempts = attempts + ?3 WHERE id = ?1";
+    "UPDATE outbox SET next_try_at = ?2, attempts = attempts + ?3, awaits_user = ?4 WHERE id = ?1";
 
 pub(super) const DONE: &str = "UPDATE outbox SET next_try_at = NULL, done_at = ?2 \
     WHERE id = ?1 AND next_try_at IS NOT NULL";
@@ -128,3 +129,39 @@ pub(super) const FORGET_ANSWERED: &str = "DELETE FROM away_answered WHERE (user_
 /// Not counting our own automatic replies, which have no sender.
 pub(super) const HAS_WRITTEN_TO: &str = "SELECT 1 FROM outbox_recipients r JOIN outbox o ON o.id = r.outbox_id \
     WHERE lower(r.recipient) = ?2 AND o.user_id = ?1 AND o.sender <> '' LIMIT 1";
+
+/// Patience begins anew for what nobody could be asked about yet.
+pub(super) const USER_IS_BACK: &str = "UPDATE outbox SET next_try_at = ?2, awaits_user = 0, \
+    submitted_at = CASE WHEN awaits_user = 1 THEN ?2 ELSE submitted_at END \
+    WHERE user_id = ?1 AND awaits_user > 0 AND next_try_at IS NOT NULL";
+
+pub(super) const FILINGS_OF_USER_ARE_DUE: &str =
+    "UPDATE filings_owed SET next_try_at = ?2 WHERE user_id = ?1 AND next_try_at > ?2";
+
+pub(super) const IS_AWAITED: &str = "SELECT 1 FROM outbox WHERE user_id = ?1 AND awaits_user > 0 \
+    UNION ALL SELECT 1 FROM filings_owed WHERE user_id = ?1 LIMIT 1";
+
+pub(super) const AWAITED: &str = "SELECT user_id FROM outbox WHERE awaits_user > 0 \
+    UNION SELECT user_id FROM filings_owed";
+
+/// Whose mail is under way. What waits for its user's coming needs nobody's credential yet.
+pub(super) const UNDER_WAY: &str = "SELECT user_id FROM outbox WHERE next_try_at IS NOT NULL AND held IN (0, 3) AND awaits_user <> 1 \
+    UNION SELECT user_id FROM filings_owed LIMIT ?1";
+
+pub(super) const OWE_FILING: &str = "INSERT INTO filings_owed \
+    (user_id, folder, token, message_id, body_hash, written_at, next_try_at) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (token) DO NOTHING";
+
+/// One whose next try lies further ahead than any wait was put off by a clock that has been set back since.
+pub(super) const FILINGS_DUE: &str = "SELECT id, user_id, folder, token, message_id, body_hash, written_at, attempts \
+    FROM filings_owed WHERE next_try_at <= ?1 OR next_try_at > ?3 ORDER BY next_try_at, id LIMIT ?2";
+
+pub(super) const NEXT_FILING: &str =
+    "SELECT next_try_at FROM filings_owed ORDER BY next_try_at, id LIMIT 1";
+
+pub(super) const BEGIN_FILING: &str =
+    "UPDATE filings_owed SET next_try_at = ?2, attempts = attempts + 1 WHERE id = ?1";
+
+pub(super) const SETTLE_FILING: &str = "DELETE FROM filings_owed WHERE id = ?1";
+
+pub(super) const COUNT_FILINGS: &str = "SELECT COUNT(*) FROM filings_owed";

@@ -228,6 +228,9 @@ pub enum NotSubmitted {
     /// There is no room.
     #[error("there is no room")]
     Full,
+    /// It is larger than what takes it on its way allows.
+    #[error("it is too large")]
+    TooLarge,
     /// It runs against an open order.
     #[error("it runs against {0:?}")]
     Against(Against),

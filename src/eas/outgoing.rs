@@ -29,6 +29,9 @@ impl Outgoing for Outbox {
             match Outbox::submit(self, submission).await {
                 Ok(_) => Ok(()),
                 Err(SubmitError::Refused(against)) => Err(NotSubmitted::Against(against)),
+                Err(SubmitError::TooLarge | SubmitError::Mailbox(MailboxError::TooLarge)) => {
+                    Err(NotSubmitted::TooLarge)
+                }
                 Err(SubmitError::Mailbox(MailboxError::Full)) => Err(NotSubmitted::Full),
                 Err(SubmitError::Mailbox(error)) => Err(NotSubmitted::Ours(error.to_string())),
                 Err(refused) => Err(NotSubmitted::Refused(refused.to_string())),

@@ -29,6 +29,7 @@ mod sent_on;
 mod silent_and_elsewhere;
 mod slapd;
 mod state_from_a_backup;
+mod submitted;
 mod taken_back;
 mod the_log;
 mod the_page_in_a_browser;

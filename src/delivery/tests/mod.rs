@@ -1,9 +1,11 @@
 //! Stories of mail that comes in over LMTP and leaves through a relay that behaves well or badly.
 
 mod away;
+mod front;
 mod lmtp;
 mod outbox;
 mod relay;
+mod submission;
 
 use std::sync::Arc;
 
@@ -11,8 +13,10 @@ use bytes::Bytes;
 
 use super::*;
 use crate::ids::{CollectionNumber, UserId};
+use crate::keyring::{Credential, CredentialKind};
 use crate::mailbox::embedded::tests::House;
 use crate::mailbox::{Cursor, Mailbox, MailboxError};
+use crate::secret::Secret;
 
 pub(super) const ANN: UserId = UserId(1);
 pub(super) const BOB: UserId = UserId(2);
@@ -23,6 +27,24 @@ pub(super) fn mail(id: &str) -> Bytes {
         "Message-ID: <{id}@a.example>\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000\r\n\
          From: Ann <ann@a.example>\r\nSubject: {id}\r\n\r\nHello\r\n.leading dot\r\n"
     ))
+}
+
+/// What ann signs in with at the relay.
+pub(super) fn word(secret: &str) -> Credential {
+    let secret = Secret::new(secret.to_owned());
+    Credential { login: "ann".to_owned(), kind: CredentialKind::Password, secret }
+}
+
+pub(super) fn submission(id: &str, recipients: &[&str]) -> Submission {
+    Submission {
+        user: ANN,
+        client: None,
+        sender: "ann@a.example".into(),
+        raw: mail(id),
+        recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
+        save_in_sent: true,
+        judge: None,
+    }
 }
 
 pub(super) fn postman(house: &House) -> Postman {

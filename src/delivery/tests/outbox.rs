@@ -11,7 +11,6 @@ use crate::delivery::tables;
 use crate::ids::{DeviceId, IdentityId};
 use crate::message::Identity;
 use crate::params;
-use crate::secret::Secret;
 
 struct Rig {
     house: House,
@@ -32,18 +31,6 @@ async fn rig() -> Rig {
     let outbox =
         Outbox::new(postman(&house), Some(Relay::new(settings)), OutboxSettings::default());
     Rig { house, relay, outbox }
-}
-
-fn submission(id: &str, recipients: &[&str]) -> Submission {
-    Submission {
-        user: ANN,
-        client: None,
-        sender: "ann@a.example".into(),
-        raw: mail(id),
-        recipients: recipients.iter().map(|&recipient| recipient.into()).collect(),
-        save_in_sent: true,
-        judge: None,
-    }
 }
 
 impl Rig {
@@ -382,20 +369,18 @@ async fn a_hundred_and_one_are_offered_in_two_mails() {
 async fn the_way_to_the_relay_is_protected() {
     let (relay, authority) = FakeRelay::start_tls().await;
     let over_tls = RelaySettings {
-        credentials: Some(("ann".into(), Secret::new("secret word".into()))),
+        login: Login::Service(word("secret word")),
         authority_pem: Some(authority),
         ..RelaySettings::new("localhost", relay.port, Security::Tls)
     };
     let send = async |settings: &RelaySettings| {
         let to = ["eve@x.example".to_owned()];
-        Relay::new(settings.clone()).offer("ann@a.example", &to, &mail("m")).await.remove(0)
+        let relay = Relay::new(settings.clone());
+        relay.offer(None, "ann@a.example", &to, &mail("m")).await.remove(0)
     };
     assert_eq!(send(&over_tls).await, Offer::Taken("2.0.0 taken".into()));
-    let wrong = RelaySettings {
-        credentials: Some(("ann".into(), Secret::new("other word".into()))),
-        ..over_tls.clone()
-    };
-    assert!(matches!(send(&wrong).await, Offer::Later(why) if why.contains("5.7.8")));
+    let wrong = RelaySettings { login: Login::Service(word("other word")), ..over_tls.clone() };
+    assert!(matches!(send(&wrong).await, Offer::NotSignedIn(why) if why.contains("5.7.8")));
     let unknown = RelaySettings { authority_pem: None, ..over_tls.clone() };
     assert!(matches!(send(&unknown).await, Offer::Later(_)), "nobody vouches for it");
     let plain = FakeRelay::start().await;

@@ -1,5 +1,6 @@
 //! A relay for tests: a real SMTP server on loopback that behaves as it is told.
 
+use std::io;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -26,6 +27,21 @@ pub(super) struct Manners {
     pub(super) to_data: Option<&'static str>,
     /// Takes the data and closes without a reply.
     pub(super) drops_after_data: bool,
+    /// Replies to lines that begin so; the first that fits, before anything else.
+    pub(super) script: Vec<(&'static str, &'static str)>,
+    /// What becomes of the connection instead of a reply, the greeting being the first.
+    pub(super) fails_at: Option<(usize, Fault)>,
+}
+
+/// How a relay fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It hangs up.
+    Cut,
+    /// It says nothing more.
+    Hang,
+    /// It says an octet now and then, and never a whole line.
+    Drip,
 }
 
 /// A mail the relay has seen, taken or not.
@@ -41,42 +57,47 @@ pub(super) struct FakeRelay {
     pub(super) manners: Arc<Mutex<Manners>>,
     pub(super) seen: Arc<Mutex<Vec<Seen>>>,
     pub(super) saw: Arc<Notify>,
+    /// Every line that was said to it, the mails themselves not.
+    pub(super) heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl FakeRelay {
     pub(super) async fn start() -> FakeRelay {
-        FakeRelay::listen(None).await
+        FakeRelay::listen(None, false).await
+    }
+
+    /// A relay that brings TLS up when it is asked to.
+    pub(super) async fn start_starttls() -> (FakeRelay, Vec<u8>) {
+        let (acceptor, authority) = acceptor();
+        (FakeRelay::listen(Some(acceptor), true).await, authority)
     }
 
     /// A relay that speaks TLS from the first byte, as `localhost`; with the PEM of whoever vouches for it.
     pub(super) async fn start_tls() -> (FakeRelay, Vec<u8>) {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        (FakeRelay::listen(Some(acceptor)).await, made.cert.pem().into_bytes())
+        let (acceptor, authority) = acceptor();
+        (FakeRelay::listen(Some(acceptor), false).await, authority)
     }
 
-    async fn listen(tls: Option<TlsAcceptor>) -> FakeRelay {
+    async fn listen(tls: Option<TlsAcceptor>, is_upgraded: bool) -> FakeRelay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let relay = FakeRelay {
             port: listener.local_addr().unwrap().port(),
             manners: Arc::default(),
             seen: Arc::default(),
             saw: Arc::default(),
+            heard: Arc::default(),
         };
-        let (manners, seen) = (Arc::clone(&relay.manners), Arc::clone(&relay.seen));
-        let saw = Arc::clone(&relay.saw);
+        let house = House {
+            seen: Arc::clone(&relay.seen),
+            saw: Arc::clone(&relay.saw),
+            heard: Arc::clone(&relay.heard),
+            upgrade: tls.clone().filter(|_| is_upgraded),
+        };
+        let (manners, tls) = (Arc::clone(&relay.manners), tls.filter(|_| !is_upgraded));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let manners = manners.lock().clone();
-                let (seen, saw, tls) = (Arc::clone(&seen), Arc::clone(&saw), tls.clone());
+                let (house, tls) = (house.clone(), tls.clone());
                 tokio::spawn(async move {
                     let stream: Box<dyn Stream> = match tls {
                         None => Box::new(stream),
@@ -86,7 +107,7 @@ impl FakeRelay {
                         },
                     };
                     // A client that goes away in the middle is part of the story.
-                    let _story = serve(stream, manners, &seen, &saw).await;
+                    let _story = house.serve(stream, manners).await;
                 });
             }
         });
@@ -102,72 +123,136 @@ impl FakeRelay {
     }
 }
 
-async fn serve(
-    stream: Box<dyn Stream>,
-    manners: Manners,
-    seen: &Mutex<Vec<Seen>>,
-    saw: &Notify,
-) -> std::io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    if manners.never_greets {
-        let mut nothing = String::new();
-        stream.read_line(&mut nothing).await?;
-        return Ok(());
+/// Keys for `localhost`, and the PEM of whoever vouches for them.
+fn acceptor() -> (TlsAcceptor, Vec<u8>) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem().into_bytes())
+}
+
+/// What the connections of a relay share.
+#[derive(Clone)]
+struct House {
+    seen: Arc<Mutex<Vec<Seen>>>,
+    saw: Arc<Notify>,
+    heard: Arc<Mutex<Vec<String>>>,
+    upgrade: Option<TlsAcceptor>,
+}
+
+/// Replies, up to the one at which it fails.
+struct Voice {
+    replies: usize,
+    fails_at: Option<(usize, Fault)>,
+}
+
+impl Voice {
+    async fn say(&mut self, stream: &mut BufReader<Box<dyn Stream>>, line: &str) -> io::Result<()> {
+        self.replies += 1;
+        let fault = self.fails_at.filter(|(at, _)| *at == self.replies);
+        match fault.map(|(_, fault)| fault) {
+            None => {
+                stream.write_all(format!("{line}\r\n").as_bytes()).await?;
+                stream.flush().await
+            }
+            Some(Fault::Cut) => Err(io::Error::other("cut")),
+            // Until the client has had enough.
+            Some(Fault::Hang) => loop {
+                if stream.read_line(&mut String::new()).await? == 0 {
+                    return Err(io::Error::other("left"));
+                }
+            },
+            Some(Fault::Drip) => loop {
+                stream.write_all(b"2").await?;
+                stream.flush().await?;
+                tokio::time::sleep(DRIP).await;
+            },
+        }
     }
-    say(&mut stream, "220 relay").await?;
-    let mut mail = Seen { from: String::new(), to: Vec::new(), data: String::new() };
-    loop {
-        let mut line = String::new();
-        if stream.read_line(&mut line).await? == 0 {
+}
+
+impl House {
+    async fn serve(self, stream: Box<dyn Stream>, manners: Manners) -> io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        if manners.never_greets {
+            let mut nothing = String::new();
+            stream.read_line(&mut nothing).await?;
             return Ok(());
         }
-        let line = line.trim_end().to_owned();
-        let reply = match line.get(..4).unwrap_or("") {
-            "EHLO" => "250-relay\r\n250-AUTH PLAIN\r\n250 8BITMIME",
-            // \0ann\0secret word
-            "AUTH" if line == "AUTH PLAIN AGFubgBzZWNyZXQgd29yZA==" => "235 2.7.0 welcome",
-            "AUTH" => "535 5.7.8 wrong",
-            "MAIL" => {
-                mail.from = line;
-                manners.to_mail.unwrap_or("250 ok")
+        let mut voice = Voice { replies: 0, fails_at: manners.fails_at };
+        voice.say(&mut stream, "220 relay").await?;
+        let mut mail = Seen { from: String::new(), to: Vec::new(), data: String::new() };
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await? == 0 {
+                return Ok(());
             }
-            "RCPT" => {
-                let answer = manners.to_rcpt.iter().find(|(part, _)| line.contains(part));
-                let reply = answer.map_or("250 ok", |(_, reply)| *reply);
-                if reply.starts_with('2') {
-                    mail.to.push(line);
+            let line = line.trim_end().to_owned();
+            self.heard.lock().push(line.clone());
+            let scripted = manners.script.iter().find(|(start, _)| line.starts_with(start));
+            let reply = match line.get(..4).unwrap_or("") {
+                _ if scripted.is_some() => scripted.map_or("", |(_, reply)| *reply),
+                "EHLO" if self.upgrade.is_some() => "250-relay\r\n250-STARTTLS\r\n250 8BITMIME",
+                "EHLO" => "250-relay\r\n250-AUTH PLAIN\r\n250 8BITMIME",
+                "STAR" if self.upgrade.is_some() => {
+                    voice.say(&mut stream, "220 go").await?;
+                    let acceptor = self.upgrade.clone().expect("looked at above");
+                    let secured: Box<dyn Stream> =
+                        Box::new(acceptor.accept(stream.into_inner()).await?);
+                    stream = BufReader::new(secured);
+                    continue;
                 }
-                reply
-            }
-            "DATA" => {
-                say(&mut stream, "354 go").await?;
-                mail.data = data(&mut stream).await?;
-                seen.lock().push(mail.clone());
-                saw.notify_one();
-                if manners.drops_after_data {
-                    return Ok(());
+                // \0ann\0secret word
+                "AUTH" if line == "AUTH PLAIN AGFubgBzZWNyZXQgd29yZA==" => "235 2.7.0 welcome",
+                "AUTH" => "535 5.7.8 wrong",
+                "MAIL" => manners.to_mail.unwrap_or("250 ok"),
+                "RCPT" => {
+                    let answer = manners.to_rcpt.iter().find(|(part, _)| line.contains(part));
+                    answer.map_or("250 ok", |(_, reply)| *reply)
                 }
-                manners.to_data.unwrap_or("250 2.0.0 taken")
+                "DATA" => {
+                    voice.say(&mut stream, "354 go").await?;
+                    mail.data = data(&mut stream).await?;
+                    self.seen.lock().push(mail.clone());
+                    self.saw.notify_one();
+                    if manners.drops_after_data {
+                        return Ok(());
+                    }
+                    manners.to_data.unwrap_or("250 2.0.0 taken")
+                }
+                _ => "221 bye",
+            };
+            if reply.starts_with('2') && line.starts_with("MAIL") {
+                mail = Seen { from: line, to: Vec::new(), data: String::new() };
+            } else if reply.starts_with('2') && line.starts_with("RCPT") {
+                mail.to.push(line);
             }
-            _ => "221 bye",
-        };
-        say(&mut stream, reply).await?;
+            voice.say(&mut stream, reply).await?;
+        }
     }
 }
 
-async fn data(stream: &mut BufReader<Box<dyn Stream>>) -> std::io::Result<String> {
+/// The octets of a mail, each a char.
+async fn data(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<String> {
     let mut data = String::new();
     loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).await?;
-        if line == ".\r\n" {
+        let mut line = Vec::new();
+        if stream.read_until(b'\n', &mut line).await? == 0 {
+            return Err(io::Error::other("left in the middle"));
+        }
+        if line == b".\r\n" {
             return Ok(data);
         }
-        data += line.strip_prefix('.').unwrap_or(&line);
+        let line = line.strip_prefix(b".").unwrap_or(&line);
+        data.extend(line.iter().map(|octet| char::from(*octet)));
     }
 }
 
-async fn say(stream: &mut BufReader<Box<dyn Stream>>, line: &str) -> std::io::Result<()> {
-    stream.write_all(format!("{line}\r\n").as_bytes()).await?;
-    stream.flush().await
-}
+/// The pause between octets that drip.
+const DRIP: std::time::Duration = std::time::Duration::from_millis(20);

@@ -176,6 +176,8 @@ async fn hand_over(
         Ok(()) => Ok(Ok(())),
         // [MS-ASCMD] 2.2.2: SendQuotaExceeded; without a Status the phone sends it for ever.
         Err(NotSubmitted::Full) => Ok(Err(NotSent::NotTaken(common::SEND_QUOTA_EXCEEDED))),
+        // [MS-ASCMD] 2.2.2: AttachmentIsTooLarge.
+        Err(NotSubmitted::TooLarge) => Ok(Err(NotSent::NotTaken(common::ATTACHMENT_IS_TOO_LARGE))),
         Err(NotSubmitted::Against(Against::Source)) => {
             Ok(Err(NotSent::NotTaken(SOURCE_IS_RECALLED)))
         }
