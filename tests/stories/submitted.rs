@@ -214,6 +214,7 @@ async fn after_a_restart_mail_goes_when_its_user_comes() {
         }
     };
     tokio::time::timeout(PATIENCE, tried).await.unwrap();
+    drop(outbox);
     clock.advance(Duration::from_secs(60));
     let town = town.restart().await;
     service.start();
