@@ -133,6 +133,10 @@ async fn take(stream: TcpStream, taken: &Mutex<Vec<Letter>>, came: &Notify) -> s
             "MAIL" | "RCPT" => letter.envelope.push(line.trim_end().to_owned()),
             _ => (),
         }
-        stream.get_mut().write_all(b"250 ok 1\r\n").await?;
+        let reply = match line.get(..4).unwrap_or_default() {
+            "EHLO" => "250-world\r\n250 8BITMIME\r\n",
+            _ => "250 ok 1\r\n",
+        };
+        stream.get_mut().write_all(reply.as_bytes()).await?;
     }
 }

@@ -111,8 +111,14 @@ impl Town {
 
     /// Stops the gateway in order and starts it again on the same state.
     pub(crate) async fn restart(self) -> Town {
+        self.restart_after(Duration::ZERO).await
+    }
+
+    /// The same, standing still for so long on a clock that is moved by hand.
+    pub(crate) async fn restart_after(self, pause: Duration) -> Town {
         let Town { server, clock, config, pages_max, dir } = self;
         server.stop().await;
+        clock.advance(pause);
         let server = start(&config, &clock, pages_max).await;
         Town { server, clock, config, pages_max, dir }
     }

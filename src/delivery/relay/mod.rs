@@ -194,7 +194,7 @@ impl Smtp {
             Err(failure) => return all(Offer::Later(words(&failure))),
         };
         let signed_in = match credential {
-            Some(credential) => connection.sign_in(credential).await,
+            Some(credential) => connection.sign_in(credential, &self.settings.hello).await,
             None => Ok(()),
         };
         let offers = match signed_in {

@@ -185,8 +185,18 @@ impl Connection {
         Ok(secure)
     }
 
-    /// Signs in, by the best way that both sides know.
-    pub(super) async fn sign_in(&mut self, credential: &Credential) -> Result<(), Failure> {
+    /// Signs in, by the best way that both sides know, and says hello once more: a service that passes mail on to another server can do
+    /// what that one can, and says so only now.
+    pub(super) async fn sign_in(
+        &mut self,
+        credential: &Credential,
+        hello: &str,
+    ) -> Result<(), Failure> {
+        self.prove(credential).await?;
+        self.hello(hello).await
+    }
+
+    async fn prove(&mut self, credential: &Credential) -> Result<(), Failure> {
         let known = match credential.kind {
             CredentialKind::Password => ["PLAIN", "LOGIN"],
             CredentialKind::Bearer => ["OAUTHBEARER", "XOAUTH2"],

@@ -29,6 +29,8 @@ pub(super) struct Manners {
     pub(super) drops_after_data: bool,
     /// Replies to lines that begin so; the first that fits, before anything else.
     pub(super) script: Vec<(&'static str, &'static str)>,
+    /// The reply to EHLO after a sign-in, where it is another one.
+    pub(super) then_can: Option<&'static str>,
     /// What becomes of the connection instead of a reply, the greeting being the first.
     pub(super) fails_at: Option<(usize, Fault)>,
 }
@@ -187,6 +189,7 @@ impl House {
         }
         let mut voice = Voice { replies: 0, fails_at: manners.fails_at };
         voice.say(&mut stream, "220 relay").await?;
+        let mut is_signed_in = false;
         let mut mail = Seen { from: String::new(), to: Vec::new(), data: String::new() };
         loop {
             let mut line = String::new();
@@ -197,6 +200,9 @@ impl House {
             self.heard.lock().push(line.clone());
             let scripted = manners.script.iter().find(|(start, _)| line.starts_with(start));
             let reply = match line.get(..4).unwrap_or("") {
+                "EHLO" if is_signed_in && manners.then_can.is_some() => {
+                    manners.then_can.unwrap_or("")
+                }
                 _ if scripted.is_some() => scripted.map_or("", |(_, reply)| *reply),
                 "EHLO" if self.upgrade.is_some() => "250-relay\r\n250-STARTTLS\r\n250 8BITMIME",
                 "EHLO" => "250-relay\r\n250-AUTH PLAIN\r\n250 8BITMIME",
@@ -228,6 +234,7 @@ impl House {
                 }
                 _ => "221 bye",
             };
+            is_signed_in |= reply.starts_with("235");
             if reply.starts_with('2') && line.starts_with("MAIL") {
                 mail = Seen { from: line, to: Vec::new(), data: String::new() };
             } else if reply.starts_with('2') && line.starts_with("RCPT") {
