@@ -157,6 +157,36 @@ async fn malformed_documents_are_no_wbxml_or_break_the_schema() {
     }
 }
 
+/// What is no document of a command is HTTP 400 up to 12.1, or the command's own word for it; never anything else.
+#[tokio::test]
+async fn an_old_phone_hears_of_malformed_documents_in_http() {
+    let house = House::new().await;
+    for row in text("fixtures/malformed/manifest.tsv").lines().skip(1) {
+        let [name, expect, ..] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
+        if expect != "must-fail" {
+            continue;
+        }
+        let octets = hex(&format!("fixtures/malformed/{name}.hex"));
+        for command in served().filter(|command| command.exists_in(ProtocolVersion::V12_1)) {
+            let is_mail = matches!(
+                command,
+                CommandName::SendMail | CommandName::SmartReply | CommandName::SmartForward
+            );
+            if is_mail {
+                continue;
+            }
+            let seen = house.give(house.incoming(command, "12.1", octets.clone())).await;
+            let own = top_status(command, &seen.body);
+            let is_told = match seen.status.as_u16() {
+                400 => seen.body.is_empty(),
+                200 => own == Some(protocol_error(command)),
+                _ => false,
+            };
+            assert!(is_told, "{name} to {command}: {} {own:?}", seen.status);
+        }
+    }
+}
+
 /// The command whose root stands first.
 fn begun_as(octets: &[u8]) -> Option<CommandName> {
     let (page, token) = match octets.get(4..)? {

@@ -1,5 +1,6 @@
 //! The commands, told as what a phone sends and sees.
 
+mod bodies;
 mod bounded;
 mod changes;
 mod claims;
