@@ -35,7 +35,9 @@ impl Invitation {
             return None;
         }
         let event = Event::read(&message.calendar()?)?;
-        let uid = event.value("UID").filter(|uid| !uid.is_empty())?.to_owned();
+        // What no line can hold is in no name either: the answer has to name what is asked about as it is written.
+        let uid: String = event.value("UID")?.chars().filter(|c| !c.is_control()).collect();
+        let uid = uid.trim().to_owned();
         let stated = event.line("ORGANIZER").map(address_of);
         let writes = || message.reply_to().into_iter().next().or_else(|| message.from());
         let organizer = stated.filter(Address::is_sendable).or_else(writes)?;
@@ -44,7 +46,8 @@ impl Invitation {
         let surplus = references.len().saturating_sub(REFERENCES_MAX);
         references.drain(..surplus);
         let subject = message.subject().chars().take(SUBJECT_CHARS_MAX).collect();
-        (uid.len() <= UID_BYTES_MAX && organizer.is_sendable()).then_some(Invitation {
+        let is_named = !uid.is_empty() && uid.len() <= UID_BYTES_MAX;
+        (is_named && organizer.is_sendable()).then_some(Invitation {
             event,
             uid,
             organizer,
@@ -363,6 +366,15 @@ END:VCALENDAR
         };
         let sly = self::object(&invitation(REQUEST).unwrap(), &sly);
         assert!(sly.contains("COMMENT:a\\nEND:VEVENT\\nX:y\r\n"), "{sly}");
+    }
+
+    #[test]
+    fn the_answer_names_the_meeting_whatever_octets_its_name_has() {
+        let odd = REQUEST.replace("UID:u-1", "UID:u-1\u{1}\rX:y");
+        let odd = invitation(&odd).unwrap();
+        assert_eq!(odd.uid(), "u-1X:y");
+        let object = object(&odd, &said(UserResponse::Accepted));
+        assert!(object.contains("\r\nUID:u-1X:y\r\n"), "{object}");
     }
 
     #[test]
