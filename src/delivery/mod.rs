@@ -8,7 +8,7 @@
 //! ```
 //!
 //! In front of mailboxes that are not ours ([`Outbox::in_front_of`]) every recipient goes to the relay, and Sent Items and Inbox are written
-//! by the store, from a row that is committed with the cause ([`filing`]).
+//! by the store, from a row that is committed with the cause (`filing`).
 //!
 //! - **No mail is lost:** what was answered with 250, or accepted from a phone, is on the disk.
 //! - **A local copy is delivered once:** recipient's state and Inbox change in one transaction.
