@@ -286,7 +286,8 @@ impl Server {
         let now = house.clock.now();
         let (identity, certificate_pem) =
             listen_phones(config, &endpoint, &mut addresses, now).await?.unzip();
-        if let Some(listen) = config.lmtp.listen {
+        // Mail for mailboxes that are not ours comes to where they are.
+        if let Some(listen) = config.lmtp.listen.filter(|_| house.mail.imap.is_none()) {
             let listener = bind("LMTP", listen).await?;
             addresses.lmtp = listener.local_addr().ok();
             let lmtp = Lmtp::new(house.postman.clone(), lmtp_settings(&config.lmtp));

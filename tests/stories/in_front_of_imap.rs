@@ -8,7 +8,7 @@ mod rig;
 
 use activesync_phone::activesync::command::folder_sync::FolderType;
 use activesync_phone::driver::Driver;
-use activesync_phone::{Phone, Profile, SyncAsk};
+use activesync_phone::{Outcome, Phone, Profile, SyncAsk};
 use client::Client;
 use imap_sans::{
     Command, FetchItem, Flag, Ids, Mailbox, NumberSet, Sasl, Secret, SelectSync, StoreMode,
@@ -16,14 +16,20 @@ use imap_sans::{
 use retract::clock::Clock;
 use retract::config::{Backend, Config, Security, SignIn};
 
-use super::town::{CHANGES, Handset, LONG_S, Town, deletes, folder, raw};
+use super::post::World;
+use super::town::{CHANGES, Handset, LONG_S, PATIENCE, Town, deletes, folder, raw};
 
 /// The password of everybody on the servers of the rig.
 const PASSWORD: &str = "pw";
 
 /// A gateway in front of this server, where the phone's password is the server's to judge.
 async fn town_before(port: u16) -> Town {
+    town_with(port, |_| {}).await
+}
+
+async fn town_with(port: u16, change: impl FnOnce(&mut Config)) -> Town {
     Town::with(Clock::system(), None, |config: &mut Config| {
+        change(config);
         config.mailbox.backend = Backend::Imap;
         config.imap.host = Some("127.0.0.1".to_owned());
         config.imap.port = Some(port);
@@ -118,6 +124,43 @@ async fn told_before(port: u16) {
     let gone = deletes(&answer);
     assert!(gone.contains(&second), "{answer:?}");
     assert_eq!(phone.subjects(), Vec::<String>::new(), "{answer:?}");
+}
+
+/// What a phone sends leaves by the relay, whoever it is for, and lies in Sent once.
+#[tokio::test]
+async fn what_a_phone_sends_leaves_and_lies_in_sent() {
+    let Some(server) = rig::dovecot(true) else { return };
+    let world = World::open().await;
+    let town = town_with(server.port, |config| {
+        config.relay.host = Some("127.0.0.1".to_owned());
+        config.relay.port = Some(world.port);
+        config.relay.security = Security::Plain;
+    })
+    .await;
+    let mut phone = phone_of(&town, "anna", Profile::ios());
+    phone.driver.set_up().await.unwrap();
+    let sent = folder(phone.phone(), FolderType::SENT_ITEMS);
+    let client_id = phone.driver.phone.next_client_id();
+    let letter =
+        "From: anna@a.example\r\nTo: ben@a.example\r\nSubject: hello\r\n\r\nHello Ben.\r\n";
+    let exchange = phone.phone().send_mail(&client_id, letter.as_bytes());
+    for _ in 0..2 {
+        assert_eq!(phone.ask(exchange.clone()).await, Outcome::Sent(None));
+    }
+    let arrived = world.until(1).await;
+    assert!(arrived[0].text.contains("Subject: hello"));
+    let mut desktop = Desktop::of(server.port, "anna").await;
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        desktop.open("Sent").await;
+        match &desktop.flags().await[..] {
+            [] => assert!(tokio::time::Instant::now() < end, "nothing lies in Sent"),
+            [flags] => break assert!(flags.contains(&Flag::Seen), "{flags:?}"),
+            more => panic!("it lies in Sent {} times", more.len()),
+        }
+    }
+    phone.driver.catch_up(&sent).await.unwrap();
+    assert_eq!(phone.subjects_in(&sent), ["hello"]);
 }
 
 #[tokio::test]
