@@ -289,10 +289,11 @@ impl Pool {
             .read(move |tx| directory::user(tx, UserId(mailbox.0)))
             .await?
             .ok_or(MailboxError::NoSuchFolder)?;
-        Ok(match self.0.settings.login {
+        // Who became a user by signing in at the server is known there by that name.
+        Ok(user.imap_login.unwrap_or(match self.0.settings.login {
             LoginName::Name => user.name,
             LoginName::Address => user.address,
-        })
+        }))
     }
 }
 
