@@ -126,7 +126,7 @@ pub(crate) async fn a_message_comes_back_as_it_came(rig: &Rig) {
             assert_eq!(&octets[..], b"From: x\r\n\r\n\x80\xff bare\r\nLF and no end");
         }
     }
-    assert_eq!((item.item, item.size as usize), (number, raw.len()));
+    assert_eq!((item.item, item.size as usize), (number, octets.len()));
     assert_eq!((item.received, item.read, &item.flag), (Timestamp(5), true, &arrival.flag));
     assert_eq!((&item.categories, item.draft), (&arrival.categories, false));
     assert_eq!(rig.store.items(inbox.id, &[number, ItemNumber(77)]).await.unwrap(), [item]);

@@ -113,6 +113,16 @@ pub(in crate::mailbox) fn set_state(
     in_tx::change_row(tx, store, &place, &old, change)
 }
 
+/// The message has another size than the other store said; nothing of it has changed.
+pub(in crate::mailbox) fn set_size(
+    tx: &Tx<'_>,
+    of: FolderId,
+    number: ItemNumber,
+    size: u32,
+) -> Result<(), MailboxError> {
+    Ok(tx.execute(tables::SET_SIZE, params![of, number, size]).map(drop)?)
+}
+
 /// A draft has other octets now, under its old number.
 pub(in crate::mailbox) fn replace_draft(
     tx: &Tx<'_>,
@@ -207,7 +217,7 @@ pub(in crate::mailbox) fn find_or_put_folder(
     parent: CollectionNumber,
     name: &str,
 ) -> Result<Folder, MailboxError> {
-    hierarchy::find_or_create(tx, store, mailbox, parent, name)
+    hierarchy::find_or_create(tx, store, mailbox, parent, &clean_name(name))
 }
 
 /// The live folders of a mailbox.
@@ -236,6 +246,15 @@ pub(in crate::mailbox) fn rename_folder(
     hierarchy::rename(tx, store, id, parent, &name)
 }
 
+/// A name that may be shown: no control characters, not too long, not empty.
+fn clean_name(name: &str) -> String {
+    let clean: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    match clean.trim() {
+        "" => "\u{fffd}".to_owned(),
+        clean => clean.chars().take(crate::mailbox::FOLDER_NAME_CHARS_MAX).collect(),
+    }
+}
+
 /// A name of ours for a name of theirs: no control characters, not too long, and not one that is taken.
 fn free_name(
     tx: &Tx<'_>,
@@ -244,11 +263,7 @@ fn free_name(
     name: &str,
     except: Option<FolderId>,
 ) -> Result<String, MailboxError> {
-    let clean: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    let clean = match clean.trim() {
-        "" => "\u{fffd}",
-        clean => clean,
-    };
+    let clean = clean_name(name);
     for n in 1..=NAMES_TRIED_MAX {
         let suffix = if n == 1 { String::new() } else { format!(" ({n})") };
         let room = crate::mailbox::FOLDER_NAME_CHARS_MAX - suffix.chars().count();
@@ -287,6 +302,16 @@ pub(in crate::mailbox) fn appended_before(
     now: Timestamp,
 ) -> Result<Option<(FolderId, ItemNumber)>, Error> {
     in_tx::appended_before(tx, mailbox, token, now)
+}
+
+/// Does a token lead to this item?
+pub(in crate::mailbox) fn is_remembered(
+    tx: &Tx<'_>,
+    mailbox: MailboxId,
+    of: FolderId,
+    item: ItemNumber,
+) -> Result<bool, Error> {
+    Ok(tx.one(tables::IS_ONCE, params![mailbox, of, item], |_| Ok(()))?.is_some())
 }
 
 /// Remembers where a token led.

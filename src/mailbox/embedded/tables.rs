@@ -98,6 +98,9 @@ pub(super) const SET_STATE: &str = "UPDATE messages SET is_read = ?3, flag = ?4,
 pub(super) const REPLACE_BODY: &str = "UPDATE messages SET body_hash = ?3, size = ?4, \
     identity_id = ?5, change_seq = ?6 WHERE folder_id = ?1 AND item = ?2 AND deleted = 0";
 
+pub(super) const SET_SIZE: &str =
+    "UPDATE messages SET size = ?3 WHERE folder_id = ?1 AND item = ?2 AND deleted = 0";
+
 pub(super) const MAKE_TOMBSTONE: &str = "UPDATE messages SET deleted = 1, body_hash = NULL, \
     flag = NULL, categories = NULL, change_seq = ?3 \
     WHERE folder_id = ?1 AND item = ?2 AND deleted = 0";
@@ -118,6 +121,9 @@ pub(super) const COPIES_IN_MAILBOX: &str = "SELECT ?2, folder_id, item, identity
 
 pub(super) const FIND_ONCE: &str = "SELECT folder_id, item FROM appended_once \
     WHERE mailbox_id = ?1 AND token = ?2 AND made_at >= ?3";
+
+pub(super) const IS_ONCE: &str =
+    "SELECT 1 FROM appended_once WHERE mailbox_id = ?1 AND folder_id = ?2 AND item = ?3 LIMIT 1";
 
 pub(super) const REMEMBER_ONCE: &str = "INSERT INTO appended_once \
     (mailbox_id, token, folder_id, item, made_at) VALUES (?1, ?2, ?3, ?4, ?5) \

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use imap_sans::NumberSet;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -32,6 +31,9 @@ const AHEAD_AT_ONCE: usize = 25;
 
 /// Octets on their way for one page at most.
 const AHEAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A line that is lost within this is not yet worth anybody's notice.
+const AGAIN_WITHIN: Duration = Duration::from_secs(5);
 
 type Key = (FolderId, ItemNumber);
 
@@ -81,9 +83,21 @@ impl Imap {
         self.shelf().lock().put((folder, item), octets);
     }
 
+    /// Keeps octets that were asked for ahead, unless they have been forgotten since.
+    fn keep_awaited(&self, folder: FolderId, item: ItemNumber, octets: Bytes) {
+        let mut kept = self.shelf().lock();
+        if kept.coming.contains_key(&(folder, item)) {
+            kept.put((folder, item), octets);
+        }
+    }
+
+    /// Forgets octets, those on their way too: under its number a draft has others now.
     pub(super) fn forget_bodies(&self, folder: FolderId, items: &[ItemNumber]) {
         let mut kept = self.shelf().lock();
-        items.iter().for_each(|item| kept.remove(&(folder, *item)));
+        for item in items {
+            kept.remove(&(folder, *item));
+            kept.coming.remove(&(folder, *item));
+        }
     }
 
     /// What has been kept too long goes.
@@ -98,41 +112,71 @@ impl Imap {
         number: ItemNumber,
     ) -> Result<(Item, Bytes), MailboxError> {
         let (item, uid) = self.located(folder, number).await?;
+        if item.size as usize > MESSAGE_BYTES_MAX {
+            return Err(MailboxError::TooLarge);
+        }
         let key = (folder, number);
-        loop {
+        let kept = loop {
             let mut coming = {
                 let kept = self.shelf().lock();
                 match (kept.of.get(&key), kept.coming.get(&key)) {
-                    (Some(octets), _) => return Ok((item, octets.clone())),
                     (None, Some(coming)) => coming.clone(),
-                    (None, None) => break,
+                    (octets, _) => break octets.cloned(),
                 }
             };
             if coming.changed().await.is_err() {
-                break;
+                break self.shelf().lock().of.get(&key).cloned();
             }
-        }
-        if let Some(octets) = self.shelf().lock().of.get(&key) {
-            return Ok((item, octets.clone()));
+        };
+        if let Some(octets) = kept {
+            return self.sized(folder, item, octets).await;
         }
         let place = self.place(folder).await?;
-        let mut session = self.pool().session(place.mailbox, Some(&place.wire)).await?;
-        let octets = self.fetch_one(&mut session, &place, uid).await?;
-        match octets {
-            Some(octets) => Ok((item, octets)),
+        match self.octets_of(&place, uid).await? {
+            Some(octets) => self.sized(folder, item, octets).await,
             None => {
                 // The server has it no longer: a look says so, or the server contradicts itself.
-                drop(session);
                 self.look_at(folder).await?;
                 self.located(folder, number).await?;
-                Err(MailboxError::Down(
-                    "the server has the message and does not give it".to_owned(),
-                ))
+                let why = "the server has the message and does not give it";
+                Err(MailboxError::Unreadable(why.to_owned()))
             }
         }
     }
 
-    /// The octets of one message; `None` if the server has none for it.
+    /// A message as it is: where the server said another size, the right one is noted, so that whoever asks again makes room for it.
+    async fn sized(
+        &self,
+        folder: FolderId,
+        item: Item,
+        octets: Bytes,
+    ) -> Result<(Item, Bytes), MailboxError> {
+        let size = u32::try_from(octets.len()).map_err(|_| MailboxError::TooLarge)?;
+        if size == item.size {
+            return Ok((item, octets));
+        }
+        tracing::debug!(%folder, item = %item.item, said = item.size, size, "the server said a wrong size");
+        let number = item.item;
+        self.write(move |tx, _| mirrored::set_size(tx, folder, number, size)).await?;
+        Ok((Item { size, ..item }, octets))
+    }
+
+    /// The octets of a message, on another connection if the first was lost.
+    async fn octets_of(&self, place: &Place, uid: u32) -> Result<Option<Bytes>, MailboxError> {
+        let began = Instant::now();
+        let mut session = self.pool().session(place.mailbox, Some(&place.wire)).await?;
+        match self.fetch_one(&mut session, place, uid).await {
+            Err(error) if is_worth_again(&session, &error, began) => {
+                drop(session);
+                let mut session = self.pool().session(place.mailbox, Some(&place.wire)).await?;
+                self.fetch_one(&mut session, place, uid).await
+            }
+            told => told,
+        }
+    }
+
+    /// The octets of one message; `None` if the server has none for it. What it refuses to give, or gives so that it cannot be read
+    /// twice in a row, is unreadable alone.
     pub(super) async fn fetch_one(
         &self,
         session: &mut Lease,
@@ -141,14 +185,26 @@ impl Imap {
     ) -> Result<Option<Bytes>, MailboxError> {
         let known = self.known(place.folder).await?;
         session.open(&place.wire, known.uid_validity).await?;
-        let uids: NumberSet = [uid].into_iter().collect();
-        let answer = session.link.run(Session::ask_bodies(uids)).await?;
-        let found = bodies(&answer).into_iter().find(|(one, _)| *one == uid);
-        let octets = found.map(|(_, octets)| Bytes::from(octets));
-        match octets {
-            Some(octets) if octets.len() > MESSAGE_BYTES_MAX => Err(MailboxError::TooLarge),
-            octets => Ok(octets),
+        for is_last in [false, true] {
+            let id = session.link.submit(Session::ask_bodies([uid].into_iter().collect()))?;
+            let answer = match session.link.ended_in_part(id).await {
+                Ok(answer) => answer,
+                Err(MailboxError::Down(why))
+                    if !session.link.is_closed() && !session.link.may_pass() =>
+                {
+                    return Err(MailboxError::Unreadable(why));
+                }
+                Err(error) => return Err(error),
+            };
+            let found = bodies(&answer).into_iter().find(|(one, _)| *one == uid);
+            match (answer.unread, found) {
+                (None, found) => return Ok(found.map(|(_, octets)| Bytes::from(octets))),
+                (Some(_), Some((_, octets))) if is_last => return Ok(Some(Bytes::from(octets))),
+                (Some(why), None) if is_last => return Err(MailboxError::Unreadable(why)),
+                _ => {}
+            }
         }
+        Ok(None)
     }
 
     /// A live item and its UID.
@@ -234,12 +290,18 @@ impl Imap {
             let answer = session.link.ended(id).await?;
             for (uid, octets) in bodies(&answer) {
                 if let Some((_, item)) = chunk.iter().find(|(one, _)| *one == uid) {
-                    self.keep_body(folder, *item, octets.into());
+                    self.keep_awaited(folder, *item, octets.into());
                 }
             }
             coming.came(chunk);
         }
     }
+}
+
+/// Is it worth asking again on another connection? Where this one broke at once, not where it kept everybody waiting.
+pub(super) fn is_worth_again(session: &Lease, error: &MailboxError, began: Instant) -> bool {
+    let is_lost = matches!(error, MailboxError::Down(_)) && session.link.is_closed();
+    is_lost && began.elapsed() < AGAIN_WITHIN
 }
 
 /// Items on their way; whoever waits for one goes on when it is dropped.

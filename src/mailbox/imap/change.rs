@@ -13,7 +13,7 @@ use imap_sans::{Command, DateTime, Flag as Wire, Ids, NumberSet, SearchKey, Stor
 use super::Imap;
 use super::flags::Flags;
 use super::pool::Lease;
-use super::session::{appended, copied};
+use super::session::{Session, appended, bodies, copied, is_bad};
 use super::tables::{self, Entry, Place};
 use crate::failpoint;
 use crate::ids::{FolderId, ItemNumber};
@@ -107,7 +107,9 @@ impl Imap {
         let validity = self.known(from).await?.uid_validity;
         session.open(&source.wire, validity).await?;
         let entry = self.entry(from, uid).await?;
-        let went_to = self.move_there(&mut session, &target, uid).await?;
+        let claims = self.read(move |tx| Ok(crate::message::identity(tx, item.identity)?)).await?;
+        let claims = claims.ok_or(MailboxError::NoSuchItem)?;
+        let went_to = self.move_there(&mut session, (&source, &target), uid, &claims).await?;
         failpoint!("imap.moved");
         let known = self.known(to).await?;
         let new_uid = went_to.filter(|(validity, _)| *validity == known.uid_validity);
@@ -143,8 +145,9 @@ impl Imap {
     async fn move_there(
         &self,
         session: &mut Lease,
-        target: &Place,
+        (source, target): (&Place, &Place),
         uid: u32,
+        identity: &Identity,
     ) -> Result<Option<(u32, u32)>, MailboxError> {
         let uids: NumberSet = [uid].into_iter().collect();
         let (ids, to) = (Ids::Uids(uids.clone()), target.wire.clone());
@@ -152,14 +155,90 @@ impl Imap {
             copied(answer).and_then(|(validity, map)| Some((validity, map.get(uid)?)))
         };
         if session.can.r#move {
-            let answer = session.link.run(Command::Move { ids, to }).await?;
-            return Ok(went(&answer));
+            match session.link.run(Command::Move { ids: ids.clone(), to: to.clone() }).await {
+                Ok(answer) => return Ok(went(&answer)),
+                Err(error) if session.link.is_closed() => {
+                    return self.moved_after_all(session, source, uid, error).await.map(|()| None);
+                }
+                Err(error) if is_bad(&error) => session.can.r#move = false,
+                Err(error) => return Err(error),
+            }
         }
         self.check_removable(session, &uids).await?;
-        let answer = session.link.run(Command::Copy { ids, to }).await?;
-        let went = went(&answer);
-        self.remove_uids(session, uids).await?;
+        let went = match session.link.run(Command::Copy { ids, to }).await {
+            Ok(answer) => went(&answer),
+            Err(error) if session.link.is_closed() => {
+                let copy = self.arrived_after_all(session, target, (identity, None), error).await?;
+                Some((self.known(target.folder).await?.uid_validity, copy))
+            }
+            Err(error) => return Err(error),
+        };
+        let removed = self.remove_uids(session, uids.clone()).await;
+        if removed.is_err() && session.link.is_closed() {
+            // A message that is in both folders is there twice: once more, on another connection.
+            self.anew(session, source).await?;
+            self.remove_uids(session, uids).await?;
+        } else {
+            removed?;
+        }
         Ok(went)
+    }
+
+    /// Another connection with this folder open, after one was lost in the middle of a change.
+    async fn anew(&self, session: &mut Lease, place: &Place) -> Result<(), MailboxError> {
+        self.pool().renew(place.mailbox, session).await?;
+        let known = self.known(place.folder).await?;
+        Ok(session.open(&place.wire, known.uid_validity).await?)
+    }
+
+    /// Whether a message has left its folder though the answer was lost.
+    async fn moved_after_all(
+        &self,
+        session: &mut Lease,
+        source: &Place,
+        uid: u32,
+        error: MailboxError,
+    ) -> Result<(), MailboxError> {
+        self.anew(session, source).await?;
+        let there = session.still_there(&[uid].into_iter().collect()).await?;
+        if there.is_empty() { Ok(()) } else { Err(error) }
+    }
+
+    /// The UID of a message that came into a folder though the answer was lost.
+    async fn arrived_after_all(
+        &self,
+        session: &mut Lease,
+        place: &Place,
+        (identity, raw): (&Identity, Option<&[u8]>),
+        error: MailboxError,
+    ) -> Result<u32, MailboxError> {
+        self.anew(session, place).await?;
+        let found = self.left_by_a_crash(session, place, identity, raw).await?;
+        found.ok_or(error)
+    }
+
+    /// Puts a message into a folder on the server, and gives its UID if that is known.
+    async fn append_there(
+        &self,
+        session: &mut Lease,
+        place: &Place,
+        append: Command,
+        (identity, raw): (&Identity, &[u8]),
+    ) -> Result<Option<u32>, MailboxError> {
+        let validity = self.known(place.folder).await?.uid_validity;
+        match session.link.run(append).await {
+            Ok(answer) => Ok(appended(&answer).filter(|(v, _)| *v == validity).map(|(_, uid)| uid)),
+            Err(error) if session.link.is_closed() => {
+                self.arrived_after_all(session, place, (identity, Some(raw)), error).await.map(Some)
+            }
+            Err(error) => {
+                if is_bad(&error) {
+                    // One that did not understand the literal may take it for commands.
+                    session.link.abandon();
+                }
+                Err(error)
+            }
+        }
     }
 
     pub(super) async fn remove_message(
@@ -214,20 +293,21 @@ impl Imap {
         let mark = Command::Store { ids, unchanged_since: None, mode, silent: true, flags };
         session.link.run(mark).await?;
         if session.can.uidplus {
-            session.link.run(Command::UidExpunge(uids)).await.map(drop)
-        } else {
-            // Another client may have marked one between our look and our mark.
-            let marked = session.search(SearchKey::Has(Wire::Deleted)).await?;
-            if !marked.without(&uids).is_empty() {
-                let (ids, mode) = (Ids::Uids(uids), StoreMode::Remove);
-                let flags = vec![Wire::Deleted];
-                let unmark =
-                    Command::Store { ids, unchanged_since: None, mode, silent: true, flags };
-                session.link.run(unmark).await?;
-                return Err(MailboxError::NotAllowed(CANNOT_REMOVE));
+            match session.link.run(Command::UidExpunge(uids.clone())).await {
+                Err(error) if is_bad(&error) => session.can.uidplus = false,
+                removed => return removed.map(drop),
             }
-            session.link.run(Command::Expunge).await.map(drop)
         }
+        // Another client may have marked one between our look and our mark.
+        let marked = session.search(SearchKey::Has(Wire::Deleted)).await?;
+        if !marked.without(&uids).is_empty() {
+            let (ids, mode) = (Ids::Uids(uids), StoreMode::Remove);
+            let flags = vec![Wire::Deleted];
+            let unmark = Command::Store { ids, unchanged_since: None, mode, silent: true, flags };
+            session.link.run(unmark).await?;
+            return Err(MailboxError::NotAllowed(CANNOT_REMOVE));
+        }
+        session.link.run(Command::Expunge).await.map(drop)
     }
 
     pub(super) async fn append_message(
@@ -254,23 +334,24 @@ impl Imap {
         let known = self.known(folder).await?;
         let identity = Identity::of_raw(&raw);
         let found = match &arrival.once {
-            Some(_) => self.left_by_a_crash(&mut session, &place, &identity).await?,
+            Some(_) => match self.left_by_a_crash(&mut session, &place, &identity, None).await? {
+                Some(uid) => Some(uid),
+                // Or one that a look has found since.
+                None => self.found_since(&place, &identity).await?,
+            },
             None => None,
         };
         let flags = flags_of(&arrival);
         let uid = match found {
             Some(uid) => Some(uid),
             None => {
-                let answer = session
-                    .link
-                    .run(Command::Append {
-                        mailbox: place.wire.clone(),
-                        flags: flags.to_wire(),
-                        date: Some(DateTime::utc(arrival.received.seconds())),
-                        octets: raw.to_vec(),
-                    })
-                    .await?;
-                appended(&answer).filter(|(v, _)| *v == known.uid_validity).map(|(_, uid)| uid)
+                let append = Command::Append {
+                    mailbox: place.wire.clone(),
+                    flags: flags.to_wire(),
+                    date: Some(DateTime::utc(arrival.received.seconds())),
+                    octets: raw.to_vec(),
+                };
+                self.append_there(&mut session, &place, append, (&identity, &raw)).await?
             }
         };
         failpoint!("imap.appended");
@@ -286,15 +367,19 @@ impl Imap {
         let (now, mailbox) = (self.now(), place.mailbox);
         let item = self
             .write(move |tx, store| {
-                if let Some(known) = tables::entry(tx, folder, uid)?.and_then(|entry| entry.item) {
-                    return Ok(known);
-                }
-                let verb = 0;
-                let coming =
-                    mirrored::Coming { identity: &identity, size, arrival: &arrival, verb };
-                let item = mirrored::put(tx, store, folder, &coming, now)?;
-                let flags = flags.clone();
-                tables::put_entry(tx, folder, &Entry { uid, item: Some(item), flags })?;
+                let known = tables::entry(tx, folder, uid)?.and_then(|entry| entry.item);
+                let item = match known {
+                    Some(item) => item,
+                    None => {
+                        let verb = 0;
+                        let coming =
+                            mirrored::Coming { identity: &identity, size, arrival: &arrival, verb };
+                        let item = mirrored::put(tx, store, folder, &coming, now)?;
+                        let flags = flags.clone();
+                        tables::put_entry(tx, folder, &Entry { uid, item: Some(item), flags })?;
+                        item
+                    }
+                };
                 if let Some(token) = &arrival.once {
                     let identity = mirrored::item(tx, folder, item)?.identity;
                     let copy = Copy { mailbox, folder, item, identity };
@@ -334,20 +419,49 @@ impl Imap {
         .await
     }
 
-    /// The message that an append with a token left on the server before it could be written down: one that we do not know yet, with
-    /// the same Message-ID.
+    /// The message that an append left on the server before it could be written down: one with the same Message-ID that we do not
+    /// know yet.
     async fn left_by_a_crash(
         &self,
         session: &mut Lease,
         place: &Place,
         identity: &Identity,
+        raw: Option<&[u8]>,
     ) -> Result<Option<u32>, MailboxError> {
         let Some(message_id) = identity.message_id.clone() else { return Ok(None) };
         let known = self.known(place.folder).await?;
         session.open(&place.wire, known.uid_validity).await?;
         let key = SearchKey::Header("Message-ID".to_owned(), format!("<{message_id}>"));
         let found = session.search(key).await?;
-        Ok(found.without(&known.live).numbers().next())
+        let Some(uid) = found.without(&known.live).numbers().next() else { return Ok(None) };
+        let Some(raw) = raw else { return Ok(Some(uid)) };
+        // A draft keeps its Message-ID while its text changes: another text is not ours.
+        let answer = session.link.run(Session::ask_bodies([uid].into_iter().collect())).await?;
+        Ok(bodies(&answer).iter().any(|(of, octets)| *of == uid && octets == raw).then_some(uid))
+    }
+
+    /// The message that an append with a token left, where a look has written it down since: one that says the same of itself and that
+    /// no token leads to.
+    async fn found_since(
+        &self,
+        place: &Place,
+        identity: &Identity,
+    ) -> Result<Option<u32>, MailboxError> {
+        let Some(message_id) = identity.message_id.clone() else { return Ok(None) };
+        let (mailbox, folder, claimed) = (place.mailbox, place.folder, identity.claimed);
+        let copies = crate::mailbox::Mailbox::find(self.rows(), &message_id).await?;
+        self.read(move |tx| {
+            for copy in copies.iter().filter(|copy| copy.folder == folder) {
+                let claims = crate::message::identity(tx, copy.identity)?.map(|one| one.claimed);
+                if claims == Some(claimed)
+                    && !mirrored::is_remembered(tx, mailbox, folder, copy.item)?
+                {
+                    return Ok(tables::entry_of(tx, folder, copy.item)?.map(|entry| entry.uid));
+                }
+            }
+            Ok(None)
+        })
+        .await
     }
 
     /// The message that came into a folder in the last look and has this identity, or claims it.
@@ -411,9 +525,15 @@ impl Imap {
             date: Some(DateTime::utc(item.received.seconds())),
             octets: raw.to_vec(),
         };
-        let answer = session.link.run(append).await?;
-        let uid = match appended(&answer).filter(|(v, _)| *v == known.uid_validity) {
-            Some((_, uid)) => uid,
+        let identity = Identity::of_raw(&raw);
+        // An earlier try may have left it: then it is not put in again.
+        let left = self.left_by_a_crash(&mut session, &place, &identity, Some(&raw)).await?;
+        let uid = match left {
+            Some(uid) => Some(uid),
+            None => self.append_there(&mut session, &place, append, (&identity, &raw)).await?,
+        };
+        let uid = match uid {
+            Some(uid) => uid,
             None => {
                 // Nobody else may write here while we hold the folder's lock but other clients: the newest is ours unless one did.
                 session.select(&place.wire, imap_sans::SelectSync::Plain).await?;
@@ -424,7 +544,7 @@ impl Imap {
         };
         session.open(&place.wire, known.uid_validity).await?;
         let size = u32::try_from(raw.len()).map_err(|_| MailboxError::TooLarge)?;
-        let (identity, now) = (Identity::of_raw(&raw), self.now());
+        let now = self.now();
         let seq = self
             .write(move |tx, store| {
                 let what = (&identity, size);

@@ -4,6 +4,7 @@ use imap_sans::{Command, Mailbox, SelectSync};
 
 use super::Imap;
 use super::change::is_fixed;
+use super::hierarchy::subscribe;
 use super::tables::{self, Place};
 use crate::ids::{CollectionNumber, FolderId, ItemNumber, MailboxId};
 use crate::mailbox::embedded::mirrored;
@@ -28,7 +29,7 @@ impl Imap {
         let wire = self.wire_below(&mut session, mailbox, parent, &name).await?;
         let command = Command::Create { mailbox: wire.clone(), special_use: None };
         session.link.run(command).await?;
-        session.link.run(Command::Subscribe(wire.clone())).await?;
+        subscribe(&mut session, &wire).await?;
         let (opened, _) = session.select(&wire, SelectSync::Plain).await?;
         self.write(move |tx, store| {
             let made = mirrored::create_folder(tx, store, mailbox, parent, &name)?;
@@ -61,7 +62,7 @@ impl Imap {
             session.opened = None;
             session.link.run(Command::Rename { from: from.clone(), to: to.clone() }).await?;
             session.link.run(Command::Unsubscribe(from.clone())).await?;
-            session.link.run(Command::Subscribe(to.clone())).await?;
+            subscribe(&mut session, &to).await?;
         }
         let delimiter = delimiter_of(&mut session).await?;
         self.write(move |tx, store| {

@@ -55,21 +55,42 @@ impl Imap {
         mailbox: MailboxId,
     ) -> Result<(), MailboxError> {
         let known = self.read(move |tx| Ok(tables::places(tx, mailbox)?)).await?;
-        let (mut there, shape) = listed(session).await?;
+        let (mut there, shape) = listed(session, &known).await?;
         make_standard(session, &mut there, &known, &shape).await?;
         let mut plan = plan(&known, &there);
         if !plan.gone.is_empty() {
-            // Gone is gone only when a second look lacks it too.
-            let (second, _) = listed(session).await?;
+            // Gone is gone only when a second look lacks it too, and the server does not know it when asked for just it.
+            let (second, _) = listed(session, &known).await?;
             let is_back = |place: &Place| second.iter().any(|folder| folder.wire == place.wire);
             plan.gone.retain(|id| known.iter().any(|place| place.folder == *id && !is_back(place)));
+            let mut gone = Vec::new();
+            for place in known.iter().filter(|place| plan.gone.contains(&place.folder)) {
+                match session.status(&place.wire).await {
+                    // Only a NO that is no "not now" says that it is gone.
+                    Err(error @ MailboxError::Unreadable(_)) => return Err(error),
+                    Err(error) if session.link.is_closed() || session.link.may_pass() => {
+                        return Err(error);
+                    }
+                    Ok(_) if place.selectable => {
+                        tracing::warn!(folder = %place.folder, "the server has a folder it does not list");
+                    }
+                    _ => gone.push(place.folder),
+                }
+            }
+            plan.gone = gone;
         }
         for at in &plan.new {
             if there[*at].selectable {
                 let wire = there[*at].wire.clone();
-                let (opened, _) = session.select(&wire, SelectSync::Plain).await?;
-                there[*at].object_id = opened.object_id;
-                there[*at].uid_validity = opened.uid_validity;
+                match session.select(&wire, SelectSync::Plain).await {
+                    Ok((opened, _)) => {
+                        there[*at].object_id = opened.object_id;
+                        there[*at].uid_validity = opened.uid_validity;
+                    }
+                    Err(error) if session.link.is_closed() => return Err(error),
+                    // One that cannot be opened is a folder all the same; whoever wants its mail hears why.
+                    Err(error) => tracing::debug!(%error, "a folder that cannot be opened"),
+                }
             }
         }
         if plan == Plan::default() {
@@ -94,7 +115,10 @@ struct Shape {
     says_use: bool,
 }
 
-async fn listed(session: &mut Session) -> Result<(Vec<There>, Shape), MailboxError> {
+async fn listed(
+    session: &mut Session,
+    known: &[Place],
+) -> Result<(Vec<There>, Shape), MailboxError> {
     let (listed, namespace) = session.list().await?;
     let shape = shape(&listed, &namespace, session.can.create_special_use);
     let mut there: Vec<There> = listed.iter().filter_map(|one| understood(one, &shape)).collect();
@@ -102,7 +126,11 @@ async fn listed(session: &mut Session) -> Result<(Vec<There>, Shape), MailboxErr
     there.dedup_by(|a, b| a.wire == b.wire);
     if there.len() > FOLDERS_MAX {
         tracing::warn!(folders = there.len(), "more folders than phones are shown");
+        // Those that phones have stay.
+        let known: BTreeSet<&Mailbox> = known.iter().map(|place| &place.wire).collect();
+        there.sort_by_key(|one| (one.kind.is_none(), !known.contains(&one.wire)));
         there.truncate(FOLDERS_MAX);
+        there.sort_by(|a, b| (a.path.len(), &a.path).cmp(&(b.path.len(), &b.path)));
     }
     if !there.iter().any(|one| one.kind == Some(FolderKind::Inbox)) {
         return Err(MailboxError::Down("the server lists no INBOX".to_owned()));
@@ -163,12 +191,14 @@ async fn make_standard(
         let was = |one: &There| {
             known.iter().any(|place| place.wire == one.wire && standard_of(place) == Some(kind))
         };
-        let is_named = |one: &There| {
-            one.path.len() == 1 && names.iter().any(|name| one.path[0].eq_ignore_ascii_case(name))
-        };
+        let is_named =
+            |one: &There, name: &str| one.path.len() == 1 && one.path[0].eq_ignore_ascii_case(name);
         let free = |one: &There| one.kind.is_none() && one.selectable;
         let at = there.iter().position(|one| free(one) && was(one));
-        let at = at.or_else(|| there.iter().position(|one| free(one) && is_named(one)));
+        // The name that says it best, where several are there.
+        let mut by_name =
+            names.iter().map(|name| there.iter().position(|one| free(one) && is_named(one, name)));
+        let at = at.or_else(|| by_name.find_map(|at| at));
         if let Some(at) = at {
             there[at].kind = Some(kind);
             continue;
@@ -178,14 +208,26 @@ async fn make_standard(
         let create = Command::Create { mailbox: wire.clone(), special_use };
         match session.link.run(create).await {
             Ok(_) | Err(MailboxError::NameTaken) => {}
-            Err(error) => return Err(error),
+            Err(error) if session.link.is_closed() => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, folder = names[0], "a standard folder cannot be made");
+                continue;
+            }
         }
-        session.link.run(Command::Subscribe(wire.clone())).await?;
+        subscribe(session, &wire).await?;
         let path = vec![names[0].to_owned()];
         let (selectable, kind) = (true, Some(kind));
         there.push(There { wire, path, selectable, kind, object_id: None, uid_validity: 0 });
     }
     Ok(())
+}
+
+/// Subscribes to a mailbox; a server that does not want that keeps nobody from using it.
+pub(super) async fn subscribe(session: &mut Session, wire: &Mailbox) -> Result<(), MailboxError> {
+    match session.link.run(Command::Subscribe(wire.clone())).await {
+        Err(error) if session.link.is_closed() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The standard folder that a place is, by its row: they are the first of their mailbox, made with it.
@@ -249,23 +291,20 @@ fn record(
     }
     for at in &plan.new {
         let one = &there[*at];
-        let folder = match one.kind {
-            Some(kind) => in_tx::standard_folder(tx, mailbox, kind)?,
-            None => {
-                let (name, above) = one.path.split_last().ok_or(MailboxError::NoSuchFolder)?;
-                let parent = parent(tx, store, mailbox, &mut numbers, above)?;
-                match renamed_from(known, &mut plan.gone, one) {
-                    Some(old) => mirrored::rename_folder(tx, store, old, parent, name)?,
-                    None => mirrored::put_folder(tx, store, mailbox, parent, name)?,
-                }
+        match put_new(tx, store, (mailbox, known), &mut numbers, &mut plan.gone, one) {
+            Ok(folder) => tables::put_place(tx, &place_of(folder, mailbox, one))?,
+            // Too deep, too many: this one is not shown, and the others are.
+            Err(MailboxError::NotAllowed(why)) => {
+                tracing::warn!(%mailbox, why, "a folder that phones are not shown");
             }
-        };
-        numbers.insert(one.path.clone(), folder.number);
-        tables::put_place(tx, &place_of(folder.id, mailbox, one))?;
+            Err(error) => return Err(error),
+        }
     }
-    for folder in plan.gone {
+    // Those below first: one that is above others which are there stays.
+    for folder in deepest_first(plan.gone, known) {
         let place = known.iter().find(|place| place.folder == folder);
-        if place.is_some_and(|place| standard_of(place).is_some()) {
+        let is_standard = place.is_some_and(|place| standard_of(place).is_some());
+        if is_standard || has_places_below(tx, mailbox, folder)? {
             retire(tx, store, folder)?;
             tables::drop_place(tx, folder)?;
             forgotten.push(folder);
@@ -284,6 +323,53 @@ fn record(
         }
     }
     Ok(forgotten)
+}
+
+/// A folder that is new to us, or has another name.
+fn put_new(
+    tx: &Tx<'_>,
+    store: &Embedded,
+    (mailbox, known): (MailboxId, &[Place]),
+    numbers: &mut BTreeMap<Vec<String>, CollectionNumber>,
+    gone: &mut Vec<FolderId>,
+    one: &There,
+) -> Result<FolderId, MailboxError> {
+    let folder = match one.kind {
+        Some(kind) => in_tx::standard_folder(tx, mailbox, kind)?,
+        None => {
+            let (name, above) = one.path.split_last().ok_or(MailboxError::NoSuchFolder)?;
+            let parent = parent(tx, store, mailbox, numbers, above)?;
+            match renamed_from(known, gone, one) {
+                Some(old) => mirrored::rename_folder(tx, store, old, parent, name)?,
+                None => mirrored::put_folder(tx, store, mailbox, parent, name)?,
+            }
+        }
+    };
+    numbers.insert(one.path.clone(), folder.number);
+    Ok(folder.id)
+}
+
+fn deepest_first(mut gone: Vec<FolderId>, known: &[Place]) -> Vec<FolderId> {
+    let length = |id: &FolderId| {
+        known.iter().find(|place| place.folder == *id).map_or(0, |place| place.wire.name().len())
+    };
+    gone.sort_by_key(|id| std::cmp::Reverse(length(id)));
+    gone
+}
+
+/// Does a folder that is gone lie above one that is there? Then it stays as the way to it.
+fn has_places_below(
+    tx: &Tx<'_>,
+    mailbox: MailboxId,
+    folder: FolderId,
+) -> Result<bool, MailboxError> {
+    let folder = match mirrored::folder_by_id(tx, folder) {
+        Err(MailboxError::NoSuchFolder) => return Ok(false),
+        folder => folder?,
+    };
+    let places = tables::places(tx, mailbox)?;
+    let below = mirrored::folders_below(tx, &folder)?;
+    Ok(below.iter().any(|one| places.iter().any(|place| place.folder == one.id)))
 }
 
 /// Everything in a folder of ours is gone: another stands for it, or none.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use imap_sans::{
-    Code, Command, CommandId, Connection, Event, Fetch, Limits, Outcome, Output, Sasl, Status,
-    Untagged, Upgrade,
+    Code, Command, CommandId, Connection, Done, Event, Fetch, Limits, Outcome, Output, Sasl,
+    Status, Untagged, Upgrade,
 };
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
@@ -23,6 +23,12 @@ use crate::mailbox::{MESSAGE_BYTES_MAX, MailboxError};
 
 /// How long a connection, TLS included, may take to stand.
 pub const CONNECT_MAX: Duration = Duration::from_secs(20);
+
+/// The most an answer may take in memory, in bytes, a whole message in it.
+const ANSWER_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX + (28 << 20);
+
+/// The most that is gathered of what a server tells by itself, in responses.
+const TOLD_MAX: usize = 1_000;
 
 /// Octets read at once.
 const READ_BYTES: usize = 32 * 1024;
@@ -58,6 +64,26 @@ pub struct Answer {
     pub data: Vec<Untagged>,
     /// Octets of long literals, by number.
     pub streamed: BTreeMap<u64, Vec<u8>>,
+    /// What of it could not be read, where the caller can do without.
+    pub unread: Option<String>,
+}
+
+/// What a server told of by itself.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// In order.
+    pub told: Vec<Untagged>,
+    /// Was something said that could not be read? It may have been anything.
+    pub is_garbled: bool,
+    /// Did the server end the waiting, though nobody asked it to and it had nothing to tell?
+    pub is_unasked: bool,
+}
+
+impl Heard {
+    /// Is there anything to look at?
+    pub fn is_news(&self) -> bool {
+        self.is_garbled || self.told.iter().any(is_news)
+    }
 }
 
 impl Answer {
@@ -86,7 +112,13 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
 pub struct Link {
     imap: Connection,
     line: Box<dyn Line>,
-    events: VecDeque<Event>,
+    events: VecDeque<(usize, Event)>,
+    /// What all events fetched so far weighed: what is gathered is bounded by it.
+    weighed: usize,
+    /// Commands that ended before one that was submitted earlier.
+    early: Vec<Done>,
+    /// The code of the last NO.
+    refusal: Option<String>,
     buffer: Vec<u8>,
     /// What is going out, and how much of it has gone: whoever stops waiting in the middle loses none of it.
     going: Option<(Output, usize)>,
@@ -117,7 +149,8 @@ impl Link {
         };
         let imap = Connection::new(limits, Instant::now());
         let (events, buffer) = (VecDeque::new(), vec![0; READ_BYTES]);
-        let mut link = Link { imap, line, events, buffer, going: None };
+        let (weighed, early, refusal, going) = (0, Vec::new(), None, None);
+        let mut link = Link { imap, line, events, weighed, early, refusal, buffer, going };
         match link.next().await? {
             Event::Greeting(_) => {}
             _ => return Err(down("the server did not greet")),
@@ -144,7 +177,8 @@ impl Link {
 
     /// Has every command ended? Then somebody else can go on with it.
     pub fn is_quiet(&self) -> bool {
-        self.imap.is_idle() && self.events.is_empty() && self.going.is_none()
+        let is_settled = self.events.is_empty() && self.early.is_empty();
+        self.imap.is_idle() && is_settled && self.going.is_none()
     }
 
     /// Is it over?
@@ -158,37 +192,88 @@ impl Link {
         self.ended(id).await
     }
 
+    /// Does the code of the last NO say that the same later may do (RFC 5530)?
+    pub fn may_pass(&self) -> bool {
+        matches!(self.refusal.as_deref(), Some("UNAVAILABLE" | "INUSE" | "LIMIT"))
+    }
+
+    /// Hangs up.
+    pub fn abandon(&mut self) {
+        self.imap.abandon();
+    }
+
+    /// The same with room for an answer of so many octets.
+    pub async fn run_within(
+        &mut self,
+        command: Command,
+        bytes_max: usize,
+    ) -> Result<Answer, MailboxError> {
+        let id = self.submit(command)?;
+        let answer = self.gathered(id, bytes_max).await?;
+        self.whole(answer)
+    }
+
     /// Sends a command after those before it, without waiting for its end: for pipelines.
     pub fn submit(&mut self, command: Command) -> Result<CommandId, MailboxError> {
         self.imap.submit(command, Instant::now()).map_err(down)
     }
 
-    /// Gathers what the server says until a command ends. Commands are waited for in the order they were submitted.
+    /// Gathers what the server says until a command ends. Commands are waited for in the order they were submitted; where the
+    /// server ends them in another, what it said for the later is in the earlier's answer.
     pub async fn ended(&mut self, id: CommandId) -> Result<Answer, MailboxError> {
+        let answer = self.gathered(id, ANSWER_BYTES_MAX).await?;
+        self.whole(answer)
+    }
+
+    /// The same for who can do without what could not be read, and asks for it again.
+    pub async fn ended_in_part(&mut self, id: CommandId) -> Result<Answer, MailboxError> {
+        self.gathered(id, ANSWER_BYTES_MAX).await
+    }
+
+    /// An answer of which something could not be read is none, and nobody knows what follows it.
+    fn whole(&mut self, answer: Answer) -> Result<Answer, MailboxError> {
+        match answer.unread {
+            Some(what) => {
+                self.imap.abandon();
+                Err(down(format!("an answer could not be read: {what}")))
+            }
+            None => Ok(answer),
+        }
+    }
+
+    async fn gathered(&mut self, id: CommandId, bytes_max: usize) -> Result<Answer, MailboxError> {
         let mut data = Vec::new();
         let mut streamed: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
-        let mut octets_in_all = 0;
-        let mut skipped = None;
+        let (mut octets_in_all, mut skipped) = (0, None);
+        if let Some(at) = self.early.iter().position(|done| done.id == id) {
+            return answer(self.early.swap_remove(at), data, streamed, skipped);
+        }
+        let before = self.weighed;
         loop {
-            match self.next().await? {
+            let event = self.next().await?;
+            if self.weighed - before > bytes_max {
+                self.imap.abandon();
+                return Err(down("the server says more than was asked, without end"));
+            }
+            match event {
                 Event::Untagged(untagged) => data.push(untagged),
                 Event::LiteralPiece { literal, octets, .. } => {
                     octets_in_all += octets.len();
+                    // What is too much is heard to its end and not kept, so that the connection goes on.
                     if octets_in_all > MESSAGE_BYTES_MAX {
-                        self.imap.abandon();
-                        return Err(MailboxError::TooLarge);
+                        streamed.clear();
+                    } else {
+                        streamed.entry(literal).or_default().extend(octets);
                     }
-                    streamed.entry(literal).or_default().extend(octets);
                 }
                 Event::Done(done) if done.id == id => {
-                    let status = ok(done.outcome)?;
-                    if done.unread > 0 {
-                        self.imap.abandon();
-                        let what = skipped.unwrap_or_default();
-                        return Err(down(format!("an answer could not be read: {what}")));
+                    self.refusal = refusal(&done.outcome);
+                    if octets_in_all > MESSAGE_BYTES_MAX {
+                        return ok(done.outcome).and(Err(MailboxError::TooLarge));
                     }
-                    return Ok(Answer { status, data, streamed });
+                    return answer(*done, data, streamed, skipped);
                 }
+                Event::Done(done) => self.early.push(*done),
                 Event::Skipped { fault, head } => skipped = Some(format!("{fault:?} in {head:?}")),
                 Event::Closed(lost) => return Err(down(lost)),
                 _ => {}
@@ -208,12 +293,9 @@ impl Link {
     }
 
     /// Waits in IDLE (RFC 2177) until the server tells of something, `stop` comes, or it is time to ask anew; gives what was told.
-    pub async fn idle(
-        &mut self,
-        stop: impl Future<Output = ()>,
-    ) -> Result<Vec<Untagged>, MailboxError> {
+    pub async fn idle(&mut self, stop: impl Future<Output = ()>) -> Result<Heard, MailboxError> {
         let id = self.submit(Command::Idle)?;
-        let mut told = Vec::new();
+        let mut heard = Heard::default();
         let mut stop = std::pin::pin!(stop);
         let mut is_stopping = false;
         loop {
@@ -226,42 +308,42 @@ impl Link {
                 }
             };
             match event {
-                Event::Untagged(untagged) => {
-                    if !is_stopping && is_news(&untagged) {
-                        is_stopping = true;
-                        self.imap.done(Instant::now());
-                    }
-                    told.push(untagged);
+                Event::Untagged(untagged) if heard.told.len() < TOLD_MAX => {
+                    heard.told.push(untagged);
                 }
-                Event::Done(done) if done.id == id => return ok(done.outcome).map(|_| told),
+                Event::Untagged(_) | Event::Skipped { .. } => heard.is_garbled = true,
+                Event::Done(done) if done.id == id => {
+                    heard.is_unasked = !is_stopping;
+                    return ok(done.outcome).map(|_| heard);
+                }
                 Event::Closed(lost) => return Err(down(lost)),
                 _ => {}
+            }
+            if !is_stopping && heard.is_news() {
+                is_stopping = true;
+                self.imap.done(Instant::now());
             }
         }
     }
 
     /// Waits, with no command out, until the server tells of something by itself (RFC 5465) or `stop` comes; gives what was told.
-    pub async fn told(
-        &mut self,
-        stop: impl Future<Output = ()>,
-    ) -> Result<Vec<Untagged>, MailboxError> {
+    pub async fn told(&mut self, stop: impl Future<Output = ()>) -> Result<Heard, MailboxError> {
         let mut stop = std::pin::pin!(stop);
-        let mut told = Vec::new();
+        let mut heard = Heard::default();
         loop {
             let event = tokio::select! {
                 event = self.next() => event?,
-                () = &mut stop => return Ok(told),
+                () = &mut stop => return Ok(heard),
             };
             match event {
-                Event::Untagged(untagged) => {
-                    let is_news = is_news(&untagged);
-                    told.push(untagged);
-                    if is_news && self.events.is_empty() {
-                        return Ok(told);
-                    }
-                }
+                Event::Untagged(untagged) => heard.told.push(untagged),
+                Event::Skipped { .. } => heard.is_garbled = true,
                 Event::Closed(lost) => return Err(down(lost)),
                 _ => {}
+            }
+            let is_full = heard.told.len() >= TOLD_MAX;
+            if is_full || self.events.is_empty() && heard.is_news() {
+                return Ok(heard);
             }
         }
     }
@@ -288,10 +370,11 @@ impl Link {
 
     async fn next(&mut self) -> Result<Event, MailboxError> {
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some((weight, event)) = self.events.pop_front() {
+                self.weighed += weight;
                 return Ok(event);
             }
-            self.events.extend(std::iter::from_fn(|| self.imap.poll_event()));
+            self.events.extend(std::iter::from_fn(|| self.imap.poll_weighed_event()));
             if self.events.is_empty() {
                 self.turn().await?;
             }
@@ -310,7 +393,10 @@ impl Link {
             let Some((output, gone)) = &mut self.going else { break };
             let written = until(self.imap.poll_timeout(), self.line.write(&output[*gone..])).await;
             match written {
-                Some(Ok(n)) if n > 0 => *gone += n,
+                Some(Ok(n)) if n > 0 => {
+                    *gone += n;
+                    self.imap.handle_sent(Instant::now());
+                }
                 Some(_) => return self.lost(),
                 None => return self.late(),
             }
@@ -333,7 +419,7 @@ impl Link {
         while taken < n {
             let more = self.imap.handle_input(&self.buffer[taken..n], Instant::now());
             let before = self.events.len();
-            self.events.extend(std::iter::from_fn(|| self.imap.poll_event()));
+            self.events.extend(std::iter::from_fn(|| self.imap.poll_weighed_event()));
             if more == 0 && self.events.len() == before {
                 // Octets in the clear after the server agreed to TLS: somebody put them there.
                 self.imap.abandon();
@@ -353,6 +439,17 @@ impl Link {
         self.imap.handle_timeout(Instant::now());
         Ok(())
     }
+}
+
+fn answer(
+    done: Done,
+    data: Vec<Untagged>,
+    streamed: BTreeMap<u64, Vec<u8>>,
+    skipped: Option<String>,
+) -> Result<Answer, MailboxError> {
+    let status = ok(done.outcome)?;
+    let unread = (done.unread > 0).then(|| skipped.unwrap_or_default());
+    Ok(Answer { status, data, streamed, unread })
 }
 
 /// Is it about messages or mailboxes, and not "still here"?
@@ -383,6 +480,13 @@ fn ok(outcome: Outcome) -> Result<Status, MailboxError> {
         Outcome::No(status) => Err(refused(&status)),
         Outcome::Bad(status) => Err(MailboxError::Ours(format!("BAD: {}", status.text))),
         Outcome::Lost(lost) | Outcome::Unsent(lost) => Err(down(lost)),
+    }
+}
+
+fn refusal(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::No(Status { code: Some(Code::Reason(reason)), .. }) => Some(reason.clone()),
+        _ => None,
     }
 }
 

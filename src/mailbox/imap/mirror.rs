@@ -3,7 +3,8 @@
 //! [`judge`] is pure. It takes what we know and what a [`Look`] brought, and gives the [`Step`] to take or says why to look again:
 //!
 //! - A look that does not add up to the number of messages the server says it has is no look.
-//! - Another UIDVALIDITY is another generation: everything known is retired, and only a look at everything is believed.
+//! - Another UIDVALIDITY is another generation if a second look says the same: everything known is retired then, and only a look at
+//!   everything is believed.
 //! - A position of changes that goes backwards makes "what has changed since" worthless: look at everything.
 //! - Many messages gone at once are gone only if a second look finds them gone too.
 
@@ -91,36 +92,61 @@ pub enum Doubt {
         /// How many it would be.
         would_be: u64,
     },
-    /// The generation is another one, and we have been told changes only.
-    NewGeneration,
+    /// The first look brought changes only.
+    NotAll,
+    /// The generation is another one, and no look before said so.
+    NewGeneration(u32),
     /// The position of changes went backwards.
     WentBack,
     /// Many messages are gone: these.
     ManyGone(NumberSet),
 }
 
-/// Judges a look. `doubted` is what [`Doubt::ManyGone`] named the last time, if this is the second look.
-pub fn judge(known: &Known, look: Look, doubted: Option<&NumberSet>) -> Verdict {
+/// What the look before was not believed for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doubted {
+    /// What [`Doubt::ManyGone`] named.
+    pub gone: Option<NumberSet>,
+    /// What [`Doubt::NewGeneration`] named.
+    pub generation: Option<u32>,
+}
+
+impl Doubted {
+    /// Remembers why a look was not believed.
+    pub fn note(&mut self, doubt: &Doubt) {
+        match doubt {
+            Doubt::ManyGone(gone) => self.gone = Some(gone.clone()),
+            Doubt::NewGeneration(generation) => self.generation = Some(*generation),
+            _ => {}
+        }
+    }
+}
+
+/// Judges a look; `doubted` is what looks just before were not believed for.
+pub fn judge(known: &Known, look: Look, doubted: &Doubted) -> Verdict {
     let first = known.uid_validity == 0;
     let new_generation = !first && look.uid_validity != known.uid_validity;
     let Look { uid_validity, modseq, exists, told } = look;
     let (live, seen) = match told {
-        Told::All(seen) => (seen.iter().map(|one| one.uid).collect(), seen),
-        Told::Since { .. } if first || new_generation => {
-            return Verdict::LookAgain(Doubt::NewGeneration);
+        Told::Since { .. } if first => return Verdict::LookAgain(Doubt::NotAll),
+        _ if new_generation && doubted.generation != Some(uid_validity) => {
+            return Verdict::LookAgain(Doubt::NewGeneration(uid_validity));
         }
+        Told::Since { .. } if new_generation => return Verdict::LookAgain(Doubt::NotAll),
         Told::Since { .. } if modseq < known.modseq => return Verdict::LookAgain(Doubt::WentBack),
         Told::Since { vanished, changed } => {
             let mut live = known.live.without(&vanished);
             changed.iter().for_each(|one| live.insert(one.uid));
             (live, changed)
         }
+        Told::All(seen) => (seen.iter().map(|one| one.uid).collect(), seen),
     };
     if live.len() != u64::from(exists) {
         return Verdict::LookAgain(Doubt::Incomplete { exists, would_be: live.len() });
     }
     let gone = if new_generation { known.live.clone() } else { known.live.without(&live) };
-    if gone.len() > GONE_UNASKED_MAX && !is_confirmed(&gone, doubted) {
+    let is_sure = new_generation || gone.len() <= GONE_UNASKED_MAX;
+    if !is_sure && !is_confirmed(&gone, doubted.gone.as_ref()) {
         return Verdict::LookAgain(Doubt::ManyGone(gone));
     }
     let next = Known { uid_validity, modseq, live };
@@ -157,6 +183,14 @@ mod tests {
         Look { uid_validity: 7, modseq: 110, exists, told: Told::All(uids) }
     }
 
+    fn none() -> Doubted {
+        Doubted::default()
+    }
+
+    fn those(gone: &NumberSet) -> Doubted {
+        Doubted { gone: Some(gone.clone()), generation: None }
+    }
+
     fn taken(verdict: Verdict) -> Step {
         match verdict {
             Verdict::Take(step) => step,
@@ -167,7 +201,7 @@ mod tests {
     #[test]
     fn changes_are_taken_when_they_add_up() {
         // 90 vanished without ever having been known: it came and went between two looks.
-        let step = taken(judge(&known(1..=10), since(&[2, 3, 90], &[4, 11], 9), None));
+        let step = taken(judge(&known(1..=10), since(&[2, 3, 90], &[4, 11], 9), &none()));
         assert_eq!(
             (step.gone.to_string(), step.next.live.to_string()),
             ("2:3".into(), "1,4:11".into())
@@ -179,8 +213,8 @@ mod tests {
     fn an_empty_answer_is_never_an_empty_folder() {
         let empty = Look { exists: 10, ..all([]) };
         let doubt = Doubt::Incomplete { exists: 10, would_be: 0 };
-        assert_eq!(judge(&known(1..=10), empty, None), Verdict::LookAgain(doubt));
-        let lost_line = judge(&known(1..=10), since(&[2], &[], 8), None);
+        assert_eq!(judge(&known(1..=10), empty, &none()), Verdict::LookAgain(doubt));
+        let lost_line = judge(&known(1..=10), since(&[2], &[], 8), &none());
         assert!(matches!(
             lost_line,
             Verdict::LookAgain(Doubt::Incomplete { exists: 8, would_be: 9 })
@@ -190,22 +224,34 @@ mod tests {
     #[test]
     fn many_gone_at_once_are_looked_at_twice() {
         let before = known(1..=100);
-        let Verdict::LookAgain(Doubt::ManyGone(gone)) = judge(&before, all(51..=100), None) else {
+        let Verdict::LookAgain(Doubt::ManyGone(gone)) = judge(&before, all(51..=100), &none())
+        else {
             panic!("believed at once")
         };
         assert_eq!(gone.to_string(), "1:50");
-        assert_eq!(taken(judge(&before, all(52..=100), Some(&gone))).gone.to_string(), "1:51");
-        assert!(taken(judge(&before, all(1..=100), Some(&gone))).gone.is_empty(), "they are back");
-        let others = judge(&before, all(1..=50), Some(&gone));
+        assert_eq!(taken(judge(&before, all(52..=100), &those(&gone))).gone.to_string(), "1:51");
+        assert!(
+            taken(judge(&before, all(1..=100), &those(&gone))).gone.is_empty(),
+            "they are back"
+        );
+        let others = judge(&before, all(1..=50), &those(&gone));
         assert!(matches!(others, Verdict::LookAgain(Doubt::ManyGone(_))), "others are gone now");
     }
 
     #[test]
     fn another_generation_retires_everything_and_asks_for_everything() {
         let other = |look: Look| Look { uid_validity: 8, modseq: 1, ..look };
-        let changes = judge(&known(1..=10), other(since(&[], &[], 10)), None);
-        assert_eq!(changes, Verdict::LookAgain(Doubt::NewGeneration));
-        let step = taken(judge(&known(1..=10), other(all(1..=3)), None));
+        let changes = judge(&known(1..=10), other(since(&[], &[], 10)), &none());
+        assert_eq!(changes, Verdict::LookAgain(Doubt::NewGeneration(8)));
+        let once = judge(&known(1..=10), other(all(1..=3)), &none());
+        assert_eq!(
+            once,
+            Verdict::LookAgain(Doubt::NewGeneration(8)),
+            "said once, it may be a slip"
+        );
+        let mut doubted = none();
+        doubted.note(&Doubt::NewGeneration(8));
+        let step = taken(judge(&known(1..=10), other(all(1..=3)), &doubted));
         assert!(step.new_generation && step.gone.len() == 10 && step.seen.len() == 3);
         assert_eq!(step.next, Known { uid_validity: 8, modseq: 1, live: NumberSet::from(1..=3) });
     }
@@ -213,16 +259,16 @@ mod tests {
     #[test]
     fn a_position_that_goes_backwards_is_caught() {
         let back = Look { modseq: 99, ..since(&[], &[], 10) };
-        assert_eq!(judge(&known(1..=10), back, None), Verdict::LookAgain(Doubt::WentBack));
+        assert_eq!(judge(&known(1..=10), back, &none()), Verdict::LookAgain(Doubt::WentBack));
         let everything = Look { modseq: 99, ..all(1..=10) };
-        assert_eq!(taken(judge(&known(1..=10), everything, None)).next.modseq, 99);
+        assert_eq!(taken(judge(&known(1..=10), everything, &none())).next.modseq, 99);
     }
 
     #[test]
     fn the_first_look_is_at_everything() {
-        let none = Known::default();
-        assert!(matches!(judge(&none, since(&[], &[], 0), None), Verdict::LookAgain(_)));
-        assert_eq!(taken(judge(&none, all(1..=500), None)).seen.len(), 500);
+        let before = Known::default();
+        assert!(matches!(judge(&before, since(&[], &[], 0), &none()), Verdict::LookAgain(_)));
+        assert_eq!(taken(judge(&before, all(1..=500), &none())).seen.len(), 500);
     }
 
     proptest! {
@@ -237,8 +283,8 @@ mod tests {
             let came: Vec<u32> = after.difference(&before).copied().collect();
             let exists = u32::try_from(after.len()).unwrap();
             let everything: NumberSet = before.iter().copied().collect();
-            let told = taken(judge(&known, since(&gone, &came, exists), Some(&everything)));
-            let whole = taken(judge(&known, all(after.iter().copied()), Some(&everything)));
+            let told = taken(judge(&known, since(&gone, &came, exists), &those(&everything)));
+            let whole = taken(judge(&known, all(after.iter().copied()), &those(&everything)));
             prop_assert_eq!(&told.next, &whole.next);
             prop_assert_eq!(&told.gone, &whole.gone);
             prop_assert!(told.gone.numbers().all(|uid| before.contains(&uid) && !after.contains(&uid)));

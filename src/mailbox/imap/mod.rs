@@ -26,7 +26,7 @@ mod session;
 mod tables;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -64,6 +64,8 @@ struct Inner {
     known: Mutex<HashMap<FolderId, Known>>,
     locks: Mutex<HashMap<FolderId, Arc<tokio::sync::Mutex<()>>>>,
     hierarchies: Mutex<HashMap<MailboxId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Folders whose last look did not end well.
+    unsure: Mutex<HashSet<FolderId>>,
     watchers: watch::Watchers,
 }
 
@@ -88,6 +90,7 @@ impl Imap {
             known: Mutex::default(),
             locks: Mutex::default(),
             hierarchies: Mutex::default(),
+            unsure: Mutex::default(),
             watchers: watch::Watchers::default(),
         }))
     }
@@ -103,7 +106,7 @@ impl Imap {
                 user = came.recv() => if let Ok(user) = user {
                     self.pool().forgive(MailboxId(user.0));
                 },
-                changed = stop.changed() => if changed.is_err() { return },
+                changed = stop.changed() => if changed.is_err() { break },
             }
         }
         self.stop_watching();
@@ -199,12 +202,16 @@ impl Imap {
     }
 
     async fn refreshed(&self, mailbox: MailboxId, what: Freshness) -> Result<(), MailboxError> {
+        let is_watch_enough = matches!(what, Freshness::Watched(_));
         match what {
             Freshness::Folders => self.refresh_folders(mailbox).await,
-            Freshness::Watched(_) if self.is_watched(mailbox) => Ok(()),
             Freshness::Items(folders) | Freshness::Watched(folders) => {
                 for folder in folders {
-                    match self.look_at(folder).await {
+                    let looked = match is_watch_enough {
+                        true => self.look_at_unwatched(folder).await,
+                        false => self.look_at(folder).await,
+                    };
+                    match looked {
                         // A folder of ours alone, such as the Outbox, is as fresh as can be.
                         Ok(()) | Err(MailboxError::NotAllowed(_) | MailboxError::NoSuchFolder) => {}
                         Err(error) => return Err(error),
@@ -213,6 +220,27 @@ impl Imap {
                 Ok(())
             }
         }
+    }
+}
+
+impl Imap {
+    /// Looks at a folder, unless a watcher has looked and will be told of news. What was never looked at is looked at in any case.
+    async fn look_at_unwatched(&self, folder: FolderId) -> Result<(), MailboxError> {
+        let place = self.place(folder).await?;
+        if self.is_watched(&place) { Ok(()) } else { self.look_at(folder).await }
+    }
+
+    /// A look at the folder has begun; until it ends well nobody relies on what we know of it.
+    fn note_unsure(&self, folder: FolderId) {
+        self.0.unsure.lock().insert(folder);
+    }
+
+    fn note_sure(&self, folder: FolderId) {
+        self.0.unsure.lock().remove(&folder);
+    }
+
+    fn is_unsure(&self, folder: FolderId) -> bool {
+        self.0.unsure.lock().contains(&folder)
     }
 }
 

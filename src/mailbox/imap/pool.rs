@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use imap_sans::{Limits, Mailbox, Sasl};
@@ -104,6 +105,8 @@ struct Inner {
     database: Database,
     keyring: Keyring,
     in_all: Arc<Semaphore>,
+    /// How many wait for a place among all: a connection that nobody uses is closed for them, not kept.
+    in_line: Arc<AtomicUsize>,
     users: Mutex<HashMap<MailboxId, Arc<User>>>,
 }
 
@@ -126,19 +129,23 @@ pub(super) struct Lease {
     user: Arc<User>,
     /// The place among all; gone with the connection.
     all: Option<OwnedSemaphorePermit>,
+    in_line: Arc<AtomicUsize>,
     _one: OwnedSemaphorePermit,
 }
 
 impl Pool {
     pub(super) fn new(
-        settings: PoolSettings,
+        mut settings: PoolSettings,
         tls: Arc<ClientConfig>,
         database: Database,
         keyring: Keyring,
     ) -> Pool {
+        // A watcher keeps one and looks with another.
+        settings.per_user_max = settings.per_user_max.max(PER_USER_MIN);
+        settings.in_all_max = settings.in_all_max.clamp(PER_USER_MIN, Semaphore::MAX_PERMITS);
         let in_all = Arc::new(Semaphore::new(settings.in_all_max));
-        let users = Mutex::default();
-        Pool(Arc::new(Inner { settings, tls, database, keyring, in_all, users }))
+        let (in_line, users) = (Arc::default(), Mutex::default());
+        Pool(Arc::new(Inner { settings, tls, database, keyring, in_all, in_line, users }))
     }
 
     pub(super) fn keyring(&self) -> &Keyring {
@@ -170,7 +177,7 @@ impl Pool {
             // The server may have hung up while nobody listened.
             session.link.settle().await;
             if session.is_sound() {
-                return Ok(Lease { session: Some(session), user, all: Some(all), _one: one });
+                return Ok(self.lease(session, user, all, one));
             }
         }
         user.check_fault()?;
@@ -178,10 +185,40 @@ impl Pool {
         match self.connect(mailbox).await {
             Ok(session) => {
                 *user.fault.lock() = None;
-                Ok(Lease { session: Some(session), user, all: Some(all), _one: one })
+                Ok(self.lease(session, user, all, one))
             }
             Err(error) => {
                 user.note_fault(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn lease(
+        &self,
+        session: Session,
+        user: Arc<User>,
+        all: OwnedSemaphorePermit,
+        one: OwnedSemaphorePermit,
+    ) -> Lease {
+        let in_line = Arc::clone(&self.0.in_line);
+        Lease { session: Some(session), user, all: Some(all), in_line, _one: one }
+    }
+
+    /// Another connection in the place of one that was lost.
+    pub(super) async fn renew(
+        &self,
+        mailbox: MailboxId,
+        lease: &mut Lease,
+    ) -> Result<(), MailboxError> {
+        lease.user.check_fault()?;
+        match self.connect(mailbox).await {
+            Ok(session) => {
+                lease.session = Some(session);
+                Ok(())
+            }
+            Err(error) => {
+                lease.user.note_fault(&error);
                 Err(error)
             }
         }
@@ -231,6 +268,7 @@ impl Pool {
         if let Ok(place) = self.0.in_all.clone().try_acquire_owned() {
             return Ok(place);
         }
+        let _in_line = InLine::new(&self.0.in_line);
         let users: Vec<Arc<User>> = self.0.users.lock().values().cloned().collect();
         users.iter().for_each(|user| user.idle.lock().clear());
         let waited =
@@ -244,9 +282,14 @@ impl Pool {
     async fn connect(&self, mailbox: MailboxId) -> Result<Session, MailboxError> {
         let settings = &self.0.settings;
         let sasl = self.sasl(mailbox).await?;
-        let mut link = Link::connect(&settings.place, &self.0.tls, settings.limits).await?;
-        link.sign_in(sasl).await?;
-        Session::begin(link).await
+        let signed_in = async {
+            let mut link = Link::connect(&settings.place, &self.0.tls, settings.limits).await?;
+            link.sign_in(sasl).await?;
+            Session::begin(link).await
+        };
+        // One that drips its answers meets every deadline but this.
+        let in_time = tokio::time::timeout(SIGNED_IN_MAX, signed_in).await;
+        in_time.unwrap_or_else(|_| Err(MailboxError::Down("no sign-in in time".to_owned())))
     }
 
     async fn sasl(&self, mailbox: MailboxId) -> Result<Sasl, MailboxError> {
@@ -336,6 +379,10 @@ impl User {
     /// Doubles the pause, up to [`PAUSE_MAX`], and spreads it so that not all come back at once.
     fn note_fault(&self, error: &MailboxError) {
         let mut fault = self.fault.lock();
+        if fault.as_ref().is_some_and(|last| last.again_at > Instant::now()) {
+            // Of several that failed together one counts.
+            return;
+        }
         let pause = fault.as_ref().map_or(PAUSE_MIN, |last| (last.pause * 2).min(PAUSE_MAX));
         let mut spread = [0u8];
         // Without randomness nothing is spread, and nothing else is lost.
@@ -363,9 +410,26 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let (Some(session), Some(all)) = (self.session.take(), self.all.take())
             && session.is_sound()
+            && self.in_line.load(Ordering::Acquire) == 0
         {
             self.user.idle.lock().push((session, all, Instant::now()));
         }
+    }
+}
+
+/// Somebody who waits for a place among all.
+struct InLine(Arc<AtomicUsize>);
+
+impl InLine {
+    fn new(count: &Arc<AtomicUsize>) -> InLine {
+        count.fetch_add(1, Ordering::AcqRel);
+        InLine(Arc::clone(count))
+    }
+}
+
+impl Drop for InLine {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -375,6 +439,10 @@ impl fmt::Debug for Pool {
     }
 }
 
+/// The fewest connections a user, and all of them, may have.
+const PER_USER_MIN: usize = 2;
+/// How long a connection may take until somebody is signed in on it.
+const SIGNED_IN_MAX: Duration = Duration::from_secs(40);
 /// The first pause after a connection failed.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 /// The longest.

@@ -14,6 +14,11 @@ use crate::mailbox::MailboxError;
 /// The fields by which a message is known again, whatever mailbox it lies in.
 const IDENTITY_FIELDS: [&str; 3] = ["MESSAGE-ID", "DATE", "FROM"];
 
+/// What a look may take in memory, in bytes: whatever the folder has, for each message in it, and in all.
+const LOOK_BYTES_MIN: usize = 16 << 20;
+const LOOK_BYTES_EACH: usize = 2 << 10;
+const LOOK_BYTES_MAX: usize = 1 << 30;
+
 /// What a server can do for this user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Can {
@@ -154,8 +159,26 @@ impl Session {
         }
     }
 
-    /// Looks at a folder: for what has changed since, if the server can say that and `whole` does not ask for everything.
+    /// Looks at a folder: for what has changed since, if the server can say that and `whole` does not ask for everything. A server
+    /// that does not understand what it says it can do is asked in a simpler way.
     pub(super) async fn look(
+        &mut self,
+        wire: &Mailbox,
+        known: &Known,
+        whole: bool,
+    ) -> Result<Look, MailboxError> {
+        loop {
+            let before = self.can;
+            match self.look_as_it_can(wire, known, whole).await {
+                Err(error) if is_bad(&error) && self.can != before => {
+                    tracing::debug!(%error, "the server does not do what it says it can");
+                }
+                looked => return looked,
+            }
+        }
+    }
+
+    async fn look_as_it_can(
         &mut self,
         wire: &Mailbox,
         known: &Known,
@@ -165,16 +188,38 @@ impl Session {
         if since && self.can.qresync {
             let (uid_validity, modseq) = (known.uid_validity, known.modseq);
             let sync = SelectSync::QResync { uid_validity, modseq, known: None };
-            let (opened, answer) = self.select(wire, sync).await?;
+            let (opened, answer) = match self.select(wire, sync).await {
+                Ok(selected) => selected,
+                Err(error) => {
+                    self.can.qresync &= !is_bad(&error);
+                    return Err(error);
+                }
+            };
             if opened.uid_validity == uid_validity && opened.modseq != 0 {
-                return Ok(told_by_select(&opened, &answer));
+                let look = told_by_select(&opened, &answer);
+                // Something has changed and nothing is told of it: the server does not do what it says it can.
+                if opened.modseq == modseq || !is_silent(&look.told) {
+                    return Ok(look);
+                }
             }
             return self.look_at_all(&opened).await;
         }
         let sync = if self.can.condstore { SelectSync::CondStore } else { SelectSync::Plain };
-        let (opened, _) = self.select(wire, sync).await?;
-        if since && opened.modseq != 0 && opened.uid_validity == known.uid_validity {
-            return self.look_since(&opened, known).await;
+        let (opened, _) = match self.select(wire, sync).await {
+            Ok(selected) => selected,
+            Err(error) => {
+                self.can.condstore &= !is_bad(&error);
+                return Err(error);
+            }
+        };
+        if since
+            && self.can.condstore
+            && opened.modseq != 0
+            && opened.uid_validity == known.uid_validity
+        {
+            let looked = self.look_since(&opened, known).await;
+            self.can.condstore &= !looked.as_ref().is_err_and(is_bad);
+            return looked;
         }
         self.look_at_all(&opened).await
     }
@@ -186,24 +231,26 @@ impl Session {
             if opened.modseq != known.modseq {
                 let answer = self
                     .link
-                    .run(Command::Fetch {
-                        ids: Ids::Uids(NumberSet::all()),
-                        items: vec![FetchItem::Uid, FetchItem::Flags],
-                        changed_since: Some(known.modseq),
-                        vanished: false,
-                    })
+                    .run_within(
+                        Command::Fetch {
+                            ids: Ids::Uids(NumberSet::all()),
+                            items: vec![FetchItem::Uid, FetchItem::Flags],
+                            changed_since: Some(known.modseq),
+                            vanished: false,
+                        },
+                        look_bytes_max(opened.exists),
+                    )
                     .await?;
                 changed = seen(answer.fetches());
             }
             there = self.search(imap_sans::SearchKey::All).await?;
         }
+        let exists = u32::try_from(there.len()).unwrap_or(u32::MAX).max(opened.exists);
         let told = Told::Since { vanished: known.live.without(&there), changed };
-        Ok(Look {
-            uid_validity: opened.uid_validity,
-            modseq: opened.modseq,
-            exists: u32::try_from(there.len()).unwrap_or(u32::MAX).max(opened.exists),
-            told,
-        })
+        if opened.modseq > known.modseq && is_silent(&told) {
+            return self.look_at_all(opened).await;
+        }
+        Ok(Look { uid_validity: opened.uid_validity, modseq: opened.modseq, exists, told })
     }
 
     async fn look_at_all(&mut self, opened: &Opened) -> Result<Look, MailboxError> {
@@ -212,15 +259,20 @@ impl Session {
         if exists > 0 {
             let answer = self
                 .link
-                .run(Command::Fetch {
-                    ids: Ids::AllNumbers,
-                    items: vec![FetchItem::Uid, FetchItem::Flags],
-                    changed_since: None,
-                    vanished: false,
-                })
+                .run_within(
+                    Command::Fetch {
+                        ids: Ids::AllNumbers,
+                        items: vec![FetchItem::Uid, FetchItem::Flags],
+                        changed_since: None,
+                        vanished: false,
+                    },
+                    look_bytes_max(exists),
+                )
                 .await?;
             all = seen(answer.fetches());
-            all.sort_unstable_by_key(|one| one.uid);
+            // Of what was told twice the later is true.
+            all.reverse();
+            all.sort_by_key(|one| one.uid);
             all.dedup_by_key(|one| one.uid);
             // Mail that came meanwhile may be told already; if it is not, the next look has it.
             let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
@@ -248,6 +300,16 @@ impl Session {
         }
         // RFC 9051 has no untagged SEARCH; a server that found nothing must still say so.
         found.ok_or_else(|| MailboxError::Down("a search without an answer".to_owned()))
+    }
+
+    /// Which of these messages of the open mailbox are there after all.
+    pub(super) async fn still_there(
+        &mut self,
+        uids: &NumberSet,
+    ) -> Result<NumberSet, MailboxError> {
+        let found = self.search(imap_sans::SearchKey::Uids(uids.clone())).await?;
+        // A server that answers more than it was asked says nothing of these.
+        Ok(uids.without(&uids.without(&found)))
     }
 
     /// What a command for details of these messages is.
@@ -317,18 +379,27 @@ impl Session {
     }
 
     /// The state of a mailbox that need not be open. Its id is not among it: Cyrus 3.6 answers a STATUS that asks for it with octets
-    /// of freed memory at times, so it is taken from a SELECT.
-    pub(super) async fn status(&mut self, wire: &Mailbox) -> Result<MailboxStatus, MailboxError> {
+    /// of freed memory at times, so it is taken from a SELECT. Gives too whether news of the open mailbox came with the answer.
+    pub(super) async fn status(
+        &mut self,
+        wire: &Mailbox,
+    ) -> Result<(MailboxStatus, bool), MailboxError> {
         let mut items = vec![StatusItem::Messages, StatusItem::UidNext, StatusItem::UidValidity];
         if self.can.condstore {
             items.push(StatusItem::HighestModSeq);
         }
         let answer = self.link.run(Command::Status { mailbox: wire.clone(), items }).await?;
+        let is_news = |one: &Untagged| {
+            matches!(one, Untagged::Exists(_) | Untagged::Expunge(_) | Untagged::Fetch(_))
+                || matches!(one, Untagged::Vanished { .. })
+        };
+        let has_news = answer.data.iter().any(is_news);
         let status = answer.data.into_iter().rev().find_map(|one| match one {
             Untagged::MailboxStatus(status) if status.mailbox == *wire => Some(status),
             _ => None,
         });
-        status.ok_or_else(|| MailboxError::Down("a STATUS without an answer".to_owned()))
+        let status = status.map(|status| (status, has_news));
+        status.ok_or_else(|| MailboxError::Unreadable("a STATUS without an answer".to_owned()))
     }
 }
 
@@ -355,6 +426,21 @@ impl From<Stale> for MailboxError {
             Stale::Error(error) => error,
         }
     }
+}
+
+/// Did the server not understand?
+pub(super) fn is_bad(error: &MailboxError) -> bool {
+    matches!(error, MailboxError::Ours(_))
+}
+
+/// What a look at so many messages may take in memory, in bytes.
+fn look_bytes_max(exists: u32) -> usize {
+    LOOK_BYTES_MAX.min(LOOK_BYTES_MIN + exists as usize * LOOK_BYTES_EACH)
+}
+
+/// Is nothing told to have changed?
+fn is_silent(told: &Told) -> bool {
+    matches!(told, Told::Since { vanished, changed } if vanished.is_empty() && changed.is_empty())
 }
 
 /// Is a mailbox within a namespace? Its prefix without the delimiter at its end is the place itself.
@@ -389,18 +475,20 @@ fn seen<'a>(fetches: impl Iterator<Item = &'a Fetch>) -> Vec<Seen> {
         .collect()
 }
 
-/// The details told in an answer; a message of which not everything was told is none of them.
-pub(super) fn details(answer: &Answer) -> Vec<Detail> {
+/// The details told in an answer. A message without flags or header is none of them; one without a date that can be read came `now`.
+pub(super) fn details(answer: &Answer, now: Timestamp) -> Vec<Detail> {
     let detail = |fetch: &Fetch| {
-        let header =
-            octets(answer, fetch, |section| matches!(section.text, SectionText::Fields(_)))?;
-        let at = fetch.internal_date?.unix_s.checked_mul(1000)?;
+        let is_header = |section: &Section| matches!(section.text, SectionText::Fields(_));
+        let is_told = fetch.contents.iter().any(|content| is_header(&content.section));
+        let at = fetch.internal_date.and_then(|date| date.unix_s.checked_mul(1000));
+        is_told.then_some(())?;
         Some(Detail {
             uid: fetch.uid?,
             flags: Flags::new(fetch.flags.as_deref()?),
-            received: Timestamp(at),
-            size: u32::try_from(fetch.size?).ok()?,
-            header,
+            received: at.map_or(now, Timestamp),
+            // A size that is wrong is put right when the message is read.
+            size: fetch.size.map_or(0, |size| u32::try_from(size).unwrap_or(u32::MAX)),
+            header: octets(answer, fetch, is_header).unwrap_or_default(),
         })
     };
     answer.fetches().filter_map(detail).collect()

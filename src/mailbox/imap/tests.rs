@@ -22,6 +22,12 @@ use crate::mailbox::suite::{self, Rig, mail};
 use crate::mailbox::{Arrival, SearchIn, Word};
 use crate::secret::Secret;
 
+mod faults;
+mod liar;
+mod lies;
+mod proxy;
+mod watching;
+
 /// The password of everybody on the servers of the rig.
 const PASSWORD: &str = "pw";
 
@@ -30,7 +36,7 @@ static ONE_AT_A_TIME: LazyLock<Arc<tokio::sync::Mutex<()>>> = LazyLock::new(Arc:
 /// A mirror over a server, with two users whose phones have signed in.
 pub(super) struct House {
     pub(super) store: Imap,
-    pub(super) users: [UserId; 2],
+    pub(super) users: Vec<UserId>,
     _dir: tempfile::TempDir,
 }
 
@@ -45,13 +51,22 @@ fn no_tls() -> Arc<rustls::ClientConfig> {
 
 impl House {
     pub(super) async fn new(port: u16, on_event: OnEvent) -> House {
+        House::with(port, on_event, &["anna", "berta"], |_| ()).await
+    }
+
+    pub(super) async fn with(
+        port: u16,
+        on_event: OnEvent,
+        names: &[&str],
+        change: impl FnOnce(&mut PoolSettings),
+    ) -> House {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp(1_000_000));
         let database = Database::open(dir.path(), Options::quick(&clock)).unwrap();
         let directory = Directory::new(database.clone(), clock.clone(), Settings::quick()).unwrap();
         let keyring = Keyring::new(clock.clone(), Duration::from_secs(3600));
         let mut users = Vec::new();
-        for name in ["anna", "berta"] {
+        for &name in names {
             let user = NewUser {
                 name: name.into(),
                 address: format!("{name}@example.com"),
@@ -69,12 +84,13 @@ impl House {
         }
         let rows = Embedded::new(database, Bodies::simulated(), clock, on_event);
         let place = Place { host: "127.0.0.1".into(), port, security: Security::None };
-        let settings = PoolSettings {
+        let mut settings = PoolSettings {
             limits: Limits { silence_max: Duration::from_secs(30), ..Limits::DEFAULT },
             ..PoolSettings::new(place, Access::Owner)
         };
+        change(&mut settings);
         let store = Imap::new(rows, settings, no_tls(), keyring, None);
-        House { store, users: [users[0], users[1]], _dir: dir }
+        House { store, users, _dir: dir }
     }
 }
 
@@ -88,7 +104,8 @@ macro_rules! on {
                 let alone = ONE_AT_A_TIME.clone().lock_owned().await;
                 let server = $start?;
                 let house = House::new(server.port, Arc::new(|_| ())).await;
-                let (store, users) = (Arc::new(house.store.clone()), house.users);
+                let (store, users) =
+                    (Arc::new(house.store.clone()), [house.users[0], house.users[1]]);
                 let keeps = suite::Octets::$keeps;
                 Some(Rig { store, users, keeps, _keep: Box::new((house, server, alone)) })
             }

@@ -164,6 +164,10 @@ impl Connection {
             Some(Idle::Since(_)) => {
                 self.idle = Some(Idle::Done);
                 self.progress = now;
+                // However long it was idle: its end is due from now on.
+                if let Some(idle) = self.outstanding.front_mut() {
+                    idle.started = now;
+                }
                 self.write(b"DONE\r\n");
             }
             Some(Idle::Done) | None => {}
@@ -255,9 +259,19 @@ impl Connection {
 
     /// What has happened, if anything has.
     pub fn poll_event(&mut self) -> Option<Event> {
+        self.poll_weighed_event().map(|(_, event)| event)
+    }
+
+    /// The same with the octets that it takes in memory, about: for who gathers events and must not gather without end.
+    pub fn poll_weighed_event(&mut self) -> Option<(usize, Event)> {
         let (weight, event) = self.events.pop_front()?;
         self.event_bytes -= weight;
-        Some(event)
+        Some((weight, event))
+    }
+
+    /// Octets have gone out: a large literal on a slow line is no silence.
+    pub fn handle_sent(&mut self, now: Instant) {
+        self.progress = now;
     }
 
     fn event(&mut self, octets: usize, event: Event) {

@@ -124,6 +124,10 @@ fn untagged(mut lexer: Lexer<'_>, context: &Context) -> Result<Untagged, Fault> 
         return numbered(first, lexer, context);
     }
     let name = first.to_ascii_uppercase();
+    // No text of IMAP has one (RFC 9051 9): octets were changed on the way, and nobody knows what else.
+    if lexer.rest().contains(&0) || first.contains(&0) {
+        return Err(Fault::Malformed("NUL"));
+    }
     // A search can find more messages than a response may have values.
     if name == b"SEARCH" {
         return search::read(lexer.rest(), context).map(Untagged::Search);
@@ -150,6 +154,9 @@ fn named(name: &[u8], values: &[Value<'_>], context: &Context) -> Result<Untagge
 
 fn numbered(number: &[u8], mut lexer: Lexer<'_>, context: &Context) -> Result<Untagged, Fault> {
     let number = Value::Atom(number).number::<u32>().ok_or(Fault::Malformed("number"))?;
+    if lexer.rest().contains(&0) {
+        return Err(Fault::Malformed("NUL"));
+    }
     let name = lexer.word().to_ascii_uppercase();
     let fetch = |number: Number, mut lexer: Lexer<'_>| {
         let values = lexer.values()?;

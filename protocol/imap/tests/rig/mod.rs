@@ -25,7 +25,7 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     child: Child,
     /// How it is told to stop.
-    stop: Option<(PathBuf, PathBuf)>,
+    pub(crate) stop: Option<(PathBuf, PathBuf)>,
     _folder: tempfile::TempDir,
 }
 
