@@ -165,7 +165,8 @@ async fn turn(
     match nth % 5 {
         0 => store.move_item(from, item, to).await.map(drop),
         1 => {
-            let change = StateChange { read: Some(nth % 2 == 0), ..StateChange::default() };
+            let change =
+                StateChange { read: Some(nth.is_multiple_of(2)), ..StateChange::default() };
             store.set_state(from, item, change).await.map(drop)
         }
         2 => store.append(to, mail(&format!("t{nth}"), "x"), Arrival::default()).await.map(drop),
@@ -197,7 +198,7 @@ async fn many_callers_some_of_whom_leave_in_the_middle_never_block_each_other() 
             for step in 0..12_usize {
                 let nth = caller * 7 + step;
                 let work = turn(&store, mailbox, &folders, nth);
-                if nth % 3 == 0 {
+                if nth.is_multiple_of(3) {
                     // The caller leaves, each time at another moment.
                     let patience = Duration::from_millis(1 + (nth as u64 * 13) % 90);
                     let _left = tokio::time::timeout(patience, work).await;
