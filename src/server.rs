@@ -34,7 +34,7 @@ use crate::ids::{IdentityId, MailboxId};
 use crate::keyring::{Credential, CredentialKind, Keyring};
 use crate::ledger::{self, Books};
 use crate::mailbox::embedded::{Embedded, OnEvent};
-use crate::mailbox::{FolderEvent, FolderEventKind, MailboxError};
+use crate::mailbox::{Elsewhere, FolderEvent, FolderEventKind, MailboxError};
 use crate::policy::{self, Policies};
 use crate::push::{Bells, Ring};
 use crate::recall::gate::FenceBoard;
@@ -166,8 +166,13 @@ impl House {
             Some(_) => outbox.in_front_of(mail.store.clone()),
             None => outbox,
         };
-        let rooms =
-            recall::Rooms { store: store.clone(), board: board.clone(), bells: bells.clone() };
+        let there = mail.imap.clone();
+        let rooms = recall::Rooms {
+            store: store.clone(),
+            elsewhere: there.map(|imap| Arc::new(imap) as Arc<dyn Elsewhere>),
+            board: board.clone(),
+            bells: bells.clone(),
+        };
         let recall =
             Recall::new(database.clone(), clock.clone(), rooms, recall_limits(&config.recall))
                 .barred_by(policy::gets_nothing);

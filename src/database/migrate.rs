@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 16, name: "sending", sql: include_str!("migrations/0016_sending.sql") },
     Migration { number: 17, name: "imap", sql: include_str!("migrations/0017_imap.sql") },
     Migration { number: 18, name: "directory", sql: include_str!("migrations/0018_directory.sql") },
+    Migration { number: 19, name: "elsewhere", sql: include_str!("migrations/0019_elsewhere.sql") },
 ];
 
 #[derive(Clone, Copy)]

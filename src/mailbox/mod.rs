@@ -11,11 +11,13 @@
 //! - **Every change has a position of its own** in the log of its folder, so that a [`Cursor`] says exactly what was told.
 //! - **No question costs what the folder holds**; only what has changed, or what was asked for.
 
+mod elsewhere;
 pub mod embedded;
 pub mod imap;
 pub(crate) mod store;
 mod types;
 
+pub use elsewhere::{Elsewhere, Original};
 pub use store::{Freshness, Later, Mailbox, SearchIn, Watching, Word};
 pub use types::{
     Arrival, Change, Copy, Cursor, Delta, Flag, Floor, Folder, FolderEvent, FolderEventKind,

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::elsewhere;
 use super::gate::FenceBoard;
 use super::tables::{self, Verdict};
 use crate::audit::{self, Event};
@@ -26,7 +27,10 @@ pub fn covers(
     if let Some(order) = tables::fenced(tx, identity, mailbox)? {
         return Ok(Some(order));
     }
-    Ok(standing_over(tx, identity, mailbox, now)?.first().copied())
+    if let Some(order) = standing_over(tx, identity, mailbox, now)?.first() {
+        return Ok(Some(*order));
+    }
+    Ok(until_read(tx, identity, mailbox, now)?.first().copied())
 }
 
 /// Binds a copy to every order that stands for its Message-ID, before it reaches any device, and has it taken out of the store where its
@@ -55,6 +59,10 @@ pub fn bind_late(
         audit::note(tx, now, &event.id("mailbox", mailbox))?;
         let (board, order) = (board.clone(), *order);
         tx.on_commit(move || board.fence(order, [(identity, mailbox)]));
+    }
+    for order in until_read(tx, identity, mailbox, now)? {
+        elsewhere::tables::look_now(tx, order, mailbox)?;
+        tx.on_commit(super::work);
     }
     let is_covered = fenced.is_some() || !orders.is_empty();
     if is_covered {
@@ -123,6 +131,24 @@ fn standing_over(
         }
     }
     Ok(over)
+}
+
+/// Open orders for single bodies over a message that bears their Message-ID and has not been read: it may be one of them, so it is
+/// withheld until it has been, and then is covered or not.
+fn until_read(
+    tx: &Tx<'_>,
+    identity: IdentityId,
+    mailbox: MailboxId,
+    now: Timestamp,
+) -> Result<Vec<OrderId>, Error> {
+    let Some(claimed) = message::identity(tx, identity)? else { return Ok(Vec::new()) };
+    let Some(message_id) = claimed.message_id.as_deref().filter(|_| claimed.is_unread()) else {
+        return Ok(Vec::new());
+    };
+    let standing =
+        elsewhere::tables::standing_exactly(tx, message_id, claimed.from.as_deref(), now)?;
+    let elsewhere = standing.into_iter().filter(|(_, sender)| *sender != Some(mailbox));
+    Ok(elsewhere.map(|(order, _)| order).collect())
 }
 
 /// The mailbox an address reaches; a user's mailbox has the user's id.

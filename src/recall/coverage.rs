@@ -175,6 +175,35 @@ pub struct StoreWait {
     pub reason: Option<ReasonCode>,
 }
 
+/// A mailbox on another server that could not be looked into yet: nobody knows whether the message lies there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unlooked {
+    /// Which one.
+    pub mailbox: MailboxId,
+    /// Its address.
+    pub recipient: String,
+    /// How often it was tried.
+    pub tries: u32,
+    /// When it is tried again, at the latest.
+    pub next_look_at: Timestamp,
+    /// Why.
+    pub reason: ReasonCode,
+}
+
+/// A road to a covered mailbox that does not pass this gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Channel {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Its address.
+    pub recipient: String,
+    /// `imap`: other programs read the mailbox on its own server.
+    pub channel: &'static str,
+    /// The message was marked read there, and no phone of ours said so: somebody has read it on this road. It is counted as a pair
+    /// that is outside and never covered.
+    pub read_elsewhere: bool,
+}
+
 /// How a recall stands for one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -224,6 +253,12 @@ pub struct Coverage {
     pub to_restore: u64,
     /// What the mail store could not do yet.
     pub store_waits: Vec<StoreWait>,
+    /// Mailboxes on another server that are still to be looked into for the first time.
+    pub to_look: u64,
+    /// Those of them that could not be looked into.
+    pub unlooked: Vec<Unlooked>,
+    /// Roads to covered mailboxes that do not pass this gateway.
+    pub channels: Vec<Channel>,
     /// How many pairs are in each state.
     pub states: BTreeMap<&'static str, u64>,
     /// Nothing is under way, in mailboxes or towards devices: every pair is covered, or waits for something that we do not do by
@@ -270,6 +305,17 @@ pub(super) struct Books<'a> {
     /// When each mailbox got any of it first.
     pub(super) delivered: HashMap<MailboxId, Timestamp>,
     pub(super) details: HashMap<(IdentityId, DeviceId), Vec<Detail>>,
+    pub(super) there: There,
+}
+
+/// What is to be said of mailboxes on another server.
+#[derive(Default)]
+pub(super) struct There {
+    /// Nobody has written down yet which mailboxes to look into.
+    pub(super) is_unspread: bool,
+    pub(super) unlooked: Vec<super::elsewhere::tables::Unlooked>,
+    /// Covered mailboxes that others reach too, and whether the message was read on that road.
+    pub(super) channels: BTreeMap<MailboxId, bool>,
 }
 
 /// Counts an order.
@@ -278,7 +324,8 @@ pub(super) fn tally(books: Books<'_>) -> Coverage {
     let pending = working(&books, Work::Expand);
     let (to_remove, to_restore) = (working(&books, Work::Remove), working(&books, Work::Restore));
     let never_left = books.outside.iter().filter(|outside| outside.never_left).count() as u64;
-    let outside = books.outside.len() as u64 - never_left;
+    let read_elsewhere = books.there.channels.values().filter(|read| **read).count() as u64;
+    let outside = books.outside.len() as u64 - never_left + read_elsewhere;
     let pairs = devices.len() as u64 + pending + outside + never_left;
     let covered = count(&devices, |pair| pair.state.is_covered()) + never_left;
     let mut states = BTreeMap::new();
@@ -290,13 +337,16 @@ pub(super) fn tally(books: Books<'_>) -> Coverage {
             *states.entry(state.name()).or_insert(0) += count;
         }
     }
-    let is_done = books.order.is_listed && pending + to_remove + to_restore == 0;
+    let (to_look, unlooked) = rows::unlooked(&books);
+    // What could not be looked into is named and waits for others; what has not been tried is under way.
+    let is_looked = !books.there.is_unspread && to_look == unlooked.len() as u64;
+    let is_done = books.order.is_listed && is_looked && pending + to_remove + to_restore == 0;
     let is_met = !books.messages.is_empty();
     let recipients = rows::recipients(&books, &devices);
     let mut percent = percent(covered, pairs);
     let [to_50, to_90, mut to_100] = rows::times(books.order, &devices, never_left, pairs);
-    if !books.order.is_listed {
-        // Who is outside is not known yet: nothing is complete.
+    if !books.order.is_listed || to_look > 0 || books.there.is_unspread {
+        // Who is outside, or where else it lies, is not known yet: nothing is complete.
         percent = percent.map(|percent| percent.min(PERCENT_UNLISTED_MAX));
         to_100 = None;
     }
@@ -314,6 +364,9 @@ pub(super) fn tally(books: Books<'_>) -> Coverage {
         to_remove,
         to_restore,
         store_waits: rows::store_waits(&books),
+        to_look,
+        unlooked,
+        channels: rows::channels(&books),
         states,
         is_settled: is_done && !devices.iter().any(is_moving),
         to_50_percent_ms: to_50,

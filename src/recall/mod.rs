@@ -23,6 +23,7 @@ mod acted;
 mod cover;
 mod coverage;
 mod dry_run;
+mod elsewhere;
 mod enforce;
 pub mod gate;
 mod likeness;
@@ -38,7 +39,7 @@ pub mod tables;
 mod vault;
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -46,10 +47,11 @@ use tokio::sync::watch;
 pub use acted::{Leaving, note_acted};
 pub use cover::{arrivals, bind_late, covers, met_on_a_device, withholds};
 pub use coverage::{
-    CANNOT_KNOW, Coverage, Grade, MessageView, OrderView, PairView, RecipientResult, RecipientView,
-    StoreWait,
+    CANNOT_KNOW, Channel, Coverage, Grade, MessageView, OrderView, PairView, RecipientResult,
+    RecipientView, StoreWait, Unlooked,
 };
 pub use dry_run::{DRY_RUN_ROWS_MAX, DryDevice, DryRecipient, DryRun};
+pub use elsewhere::LOOK_PERIOD;
 pub use enforce::{Policy, Situation, Step, deletes_max, may_nudge, next_step, silent_after};
 pub use likeness::{Carries, Likeness, OnSend, Sign, resembles};
 pub use order::{Actor, OrderRefused, OrderRequest, SecondPerson, normal_message_id};
@@ -67,8 +69,8 @@ use crate::directory;
 use crate::failpoint;
 use crate::ids::{DeviceId, MailboxId, OrderId, UserId};
 use crate::ledger;
-use crate::mailbox::MailboxError;
 use crate::mailbox::embedded::Embedded;
+use crate::mailbox::{Elsewhere, MailboxError};
 use crate::message;
 use crate::push::Bells;
 use gate::FenceBoard;
@@ -79,6 +81,8 @@ use order::Ask;
 pub struct Rooms {
     /// Where copies lie.
     pub store: Embedded,
+    /// Where their octets lie, if not in there.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
     /// The fences in memory, for answers that drain.
     pub board: FenceBoard,
     /// Who waits.
@@ -146,6 +150,7 @@ pub struct Recall {
     rooms: Rooms,
     limits: Limits,
     barred: Barred,
+    crew: elsewhere::Crew,
 }
 
 /// Whether a device may not talk, so that no `Delete` can reach it.
@@ -154,7 +159,8 @@ pub type Barred = fn(&Tx<'_>, DeviceId) -> Result<bool, Error>;
 impl Recall {
     /// Ready to work; [`Recall::run`] carries out what is waiting, also from before a crash.
     pub fn new(db: Database, clock: Clock, rooms: Rooms, limits: Limits) -> Recall {
-        Recall { db, clock, rooms, limits, barred: |_, _| Ok(false) }
+        let crew = elsewhere::Crew::default();
+        Recall { db, clock, rooms, limits, barred: |_, _| Ok(false), crew }
     }
 
     /// The same, told by the room of access which devices may not talk.
@@ -171,6 +177,11 @@ impl Recall {
         by: Actor,
         idempotency_key: Option<String>,
     ) -> Result<OrderId, RecallError> {
+        if let (Actor::Sender { address, .. }, Some(message_id)) =
+            (&by, normal_message_id(&request.message_id))
+        {
+            self.read_own(address.clone(), message_id).await;
+        }
         let ask = Ask { request, by, idempotency_key, asked_at: self.clock.now() };
         let (rooms, limits, clock) = (self.rooms.clone(), self.limits, self.clock.clone());
         let placed = self
@@ -210,7 +221,8 @@ impl Recall {
 
     /// The report of an order.
     pub async fn coverage(&self, id: OrderId) -> Result<Coverage, RecallError> {
-        self.db.read(move |tx| coverage_of(tx, id)).await
+        let has_elsewhere = self.rooms.elsewhere.is_some();
+        self.db.read(move |tx| coverage_of(tx, id, has_elsewhere)).await
     }
 
     /// Changes whenever some order may look different; for the live page and for waiting. May also change for nothing.
@@ -244,15 +256,20 @@ fn address_of(tx: &Tx<'_>, mailbox: MailboxId) -> Result<Option<String>, Error> 
     Ok(directory::user(tx, UserId(mailbox.0))?.map(|user| user.address))
 }
 
-fn coverage_of(tx: &Tx<'_>, id: OrderId) -> Result<Coverage, RecallError> {
+fn coverage_of(tx: &Tx<'_>, id: OrderId, has_elsewhere: bool) -> Result<Coverage, RecallError> {
     let order = tables::order(tx, id)?.ok_or(RecallError::NoSuchOrder)?;
     let pairs = tables::pairs(tx, id)?;
     let mut copies = retraction::tables::copies_of_order(tx, id)?;
     let outside = tables::outside(tx, id)?;
+    let there = match has_elsewhere {
+        true => elsewhere_of(tx, &order, &pairs, &copies)?,
+        false => coverage::There::default(),
+    };
     let mut addresses = HashMap::new();
-    for pair in &pairs {
-        if let Some(address) = address_of(tx, pair.mailbox)? {
-            addresses.insert(pair.mailbox, address);
+    let unlooked = there.unlooked.iter().map(|one| one.mailbox);
+    for mailbox in pairs.iter().map(|pair| pair.mailbox).chain(unlooked) {
+        if let Some(address) = address_of(tx, mailbox)? {
+            addresses.insert(mailbox, address);
         }
     }
     let mut devices = HashMap::new();
@@ -296,7 +313,43 @@ fn coverage_of(tx: &Tx<'_>, id: OrderId) -> Result<Coverage, RecallError> {
         messages,
         delivered,
         details,
+        there,
     }))
+}
+
+/// What is to be said of mailboxes on another server: which have not been looked into, and who else reads in them.
+fn elsewhere_of(
+    tx: &Tx<'_>,
+    order: &tables::OrderRow,
+    pairs: &[tables::PairRow],
+    copies: &[retraction::tables::CopyRow],
+) -> Result<coverage::There, Error> {
+    let mut there = coverage::There {
+        is_unspread: order.is_open && !order.is_spread,
+        unlooked: elsewhere::tables::unlooked(tx, order.id)?,
+        channels: Default::default(),
+    };
+    for pair in pairs.iter().filter(|pair| pair.verdict == Verdict::Withdraw) {
+        let is_foreign = there.channels.contains_key(&pair.mailbox)
+            || elsewhere::tables::lies_elsewhere(tx, pair.mailbox)?;
+        if is_foreign {
+            there.channels.entry(pair.mailbox).or_insert(false);
+        }
+    }
+    for (mailbox, identity) in elsewhere::tables::read_copies(tx, order.id)? {
+        let of_it =
+            copies.iter().filter(|copy| (copy.mailbox, copy.identity) == (mailbox, identity));
+        let is_ours =
+            of_it.into_iter().any(|copy| copy.exposure.contains(ledger::Exposure::READ_CLAIMED));
+        // What a sender has of the own mail is read from the beginning.
+        if let Some(read) = there.channels.get_mut(&mailbox)
+            && !is_ours
+            && order.sender_mailbox != Some(mailbox)
+        {
+            *read = true;
+        }
+    }
+    Ok(there)
 }
 
 /// What an order covers, and when each mailbox got any of it first.

@@ -10,7 +10,7 @@ use super::reason::ReasonCode;
 use super::selector::{self, Scope, Selection};
 use super::tables::{self, OrderRow, Verdict};
 use super::{Limits, RecallError, Rooms};
-use super::{cover, retraction};
+use super::{cover, elsewhere, retraction};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
@@ -227,6 +227,7 @@ pub(super) fn cancel(
     let pairs = tables::pairs(tx, id)?;
     tables::delete_standing(tx, id, &order.message_id)?;
     tables::lift_pairs(tx, id)?;
+    elsewhere::forget(tx, id)?;
     // Each copy has its entry: those of a small order with this commit, the others pair by pair before they are put back.
     for pair in pairs.iter().take(PAIRS_AT_ONCE) {
         retraction::cancelled(tx, id, pair.identity, pair.mailbox, now)?;
@@ -385,6 +386,7 @@ fn record(
         cancelled_at: None,
         cancelled_by: None,
         is_listed: false,
+        is_spread: false,
     };
     let id = tables::insert_order(tx, &row)?;
     for identity in &selection.identities {

@@ -65,6 +65,14 @@ reasons! {
     FolderNotWatched = "folder_not_watched",
     /// The mail store could not remove the copy yet.
     StoreCannotRemove = "store_cannot_remove",
+    /// What is to be done in the mailbox waits for its owner to connect: nobody else can open it, and the fence holds meanwhile.
+    WaitsForOwner = "waits_for_owner",
+    /// The mail server does not answer, or not to us; it is tried again.
+    MailServerDown = "mail_server_down",
+    /// The mailbox lies on a mail server that other programs reach too, past this gateway.
+    ForeignChannel = "foreign_channel",
+    /// It was marked read there, and no phone of this gateway said so.
+    ReadElsewhere = "read_elsewhere",
     /// The device cannot be wiped that way: what an order to wipe it is answered.
     WipeUnsupported = "wipe_unsupported",
     /// The device reported that the wipe failed.

@@ -8,6 +8,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+
 use super::enforce::{Situation, Step, next_step};
 use super::reason::ReasonCode;
 use super::retraction::tables as copies;
@@ -18,7 +21,7 @@ use super::{Barred, Recall, RecallError, Rooms, vault};
 use crate::clock::Timestamp;
 use crate::database::{self, Error, GAP_OF_DEVICE, GAP_PENDING, Tx};
 use crate::failpoint;
-use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber};
+use crate::ids::{DeviceId, FolderId, IdentityId, ItemNumber, UserId};
 use crate::ledger::{self, Collection, Device, Exposure, Held, Place};
 use crate::mailbox::FolderKind;
 use crate::mailbox::embedded::in_tx;
@@ -27,12 +30,28 @@ use crate::push::Ring;
 impl Recall {
     /// Does everything that is due now: looks up devices, removes, restores. Safe to call at any time, by several at once.
     pub async fn work_off(&self) -> Result<(), RecallError> {
+        loop {
+            self.work_here().await?;
+            let mut tasks = JoinSet::new();
+            let begun = self.begin_elsewhere(&mut tasks).await?;
+            while tasks.join_next().await.is_some() {}
+            // What was found there has devices to be looked up.
+            if begun == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Everything due for which no other server is asked.
+    async fn work_here(&self) -> Result<(), RecallError> {
         // What may not be claimed any more goes first, then what phones wait for.
         self.close_gap().await?;
         while self.batch(Work::Expand).await? > 0 {}
-        self.list_outside().await?;
-        while self.batch(Work::Remove).await? > 0 {}
-        while self.batch(Work::Restore).await? > 0 {}
+        if self.rooms.elsewhere.is_none() {
+            self.list_outside().await?;
+            while self.batch(Work::Remove).await? > 0 {}
+            while self.batch(Work::Restore).await? > 0 {}
+        }
         Ok(())
     }
 
@@ -91,9 +110,17 @@ impl Recall {
     pub async fn run(&self, mut stop: tokio::sync::watch::Receiver<bool>) {
         let mut asked = super::work_asked();
         let mut swept_at = None;
+        let mut came = self.rooms.elsewhere.as_ref().map(|at| at.came());
+        // What goes on in mailboxes elsewhere ends with this, wherever it is, and is taken up at the next start.
+        let mut tasks = JoinSet::new();
         while !*stop.borrow_and_update() {
             asked.mark_unchanged();
-            if let Err(error) = self.work_off().await {
+            while tasks.try_join_next().is_some() {}
+            let worked = match self.work_here().await {
+                Ok(()) => self.begin_elsewhere(&mut tasks).await.map(drop),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = worked {
                 tracing::error!(%error, "recall work stopped short; it is tried again");
             }
             let now = self.clock.now();
@@ -107,14 +134,18 @@ impl Recall {
                 _ = asked.changed() => {}
                 stopped = stop.changed() => if stopped.is_err() { return },
                 () = tokio::time::sleep(self.pause().await) => {}
+                user = next_owner(&mut came) => if let Err(error) = self.owner_came(user).await {
+                    tracing::error!(%error, "what waits for an owner goes on later");
+                },
             }
         }
     }
 
     /// Until the next pair that was put off is due, or the next sweep.
     async fn pause(&self) -> Duration {
-        let next = self.db.read(tables::next_try).await;
-        let until = next.ok().flatten().map(|at| at.since(self.clock.now()));
+        let next = self.db.read(tables::next_try).await.ok().flatten();
+        let next = next.into_iter().chain(self.next_look().await).min();
+        let until = next.map(|at| at.since(self.clock.now()));
         until.unwrap_or(SWEEP_PERIOD).clamp(PAUSE_MIN, SWEEP_PERIOD)
     }
 
@@ -158,13 +189,29 @@ impl Recall {
                 let now = clock.now();
                 let pairs = tables::pairs_waiting(tx, work, now, 1)?;
                 for pair in &pairs {
-                    tables::put_off(tx, pair, now.after(back_off(pair.tries)))?;
+                    let until = now.after(back_off(pair.tries));
+                    tables::put_off(tx, pair, until, None)?;
                 }
                 // The report says so.
                 tx.on_commit(super::changed);
                 Ok(pairs.len())
             })
             .await
+    }
+}
+
+/// The next owner who signs in; `None` where some were missed.
+async fn next_owner(came: &mut Option<broadcast::Receiver<UserId>>) -> Option<UserId> {
+    match came {
+        Some(receiver) => match receiver.recv().await {
+            Ok(user) => Some(user),
+            Err(broadcast::error::RecvError::Lagged(_)) => None,
+            Err(broadcast::error::RecvError::Closed) => {
+                *came = None;
+                std::future::pending().await
+            }
+        },
+        None => std::future::pending().await,
     }
 }
 
@@ -392,7 +439,7 @@ fn sweep_device(
 }
 
 /// One second, doubled with each try, up to an hour.
-fn back_off(tries: u32) -> Duration {
+pub(super) fn back_off(tries: u32) -> Duration {
     let seconds = 1_u64 << tries.min(BACK_OFF_DOUBLINGS);
     Duration::from_secs(seconds).min(BACK_OFF_MAX)
 }

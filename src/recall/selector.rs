@@ -36,6 +36,8 @@ pub(super) struct Scope {
 pub(super) struct Found {
     pub(super) identity: IdentityId,
     pub(super) verified: [u8; 32],
+    /// Whether its octets have been seen; if not, it is what it claims to be or not.
+    pub(super) is_read: bool,
     pub(super) from: Option<String>,
     pub(super) sent_at: Option<Timestamp>,
     /// When it first came into each mailbox.
@@ -102,6 +104,7 @@ fn load_one(tx: &Tx<'_>, id: IdentityId) -> Result<Found, Error> {
     };
     Ok(Found {
         identity: id,
+        is_read: !known.is_unread(),
         verified: known.verified,
         from: known.from,
         sent_at: known.date,
@@ -167,7 +170,8 @@ fn covers(scope: &Scope, found: &Found) -> bool {
     let is_theirs = scope.from.is_none() || scope.from == found.from;
     let is_named =
         scope.bodies.as_ref().is_none_or(|bodies| bodies.contains(&hex(&found.verified)));
-    let is_own = scope.own_mailbox.is_none_or(|own| found.mailboxes.contains(&own));
+    let is_own =
+        scope.own_mailbox.is_none_or(|own| found.is_read && found.mailboxes.contains(&own));
     is_theirs && is_named && is_own
 }
 
@@ -202,6 +206,7 @@ mod tests {
         Found {
             identity: IdentityId(identity),
             verified: [u8::try_from(identity).unwrap(); 32],
+            is_read: true,
             from: Some(from.to_owned()),
             sent_at: None,
             delivered: mailboxes.iter().map(|m| (MailboxId(*m), Timestamp(1_000 + m))).collect(),
@@ -248,5 +253,11 @@ mod tests {
         assert_eq!(decide(&scope, &others).refused, Some(ReasonCode::NotOwner));
         let own = [found(1, "ann@example.com", &[1, 2])];
         assert_eq!(decide(&scope, &own).copies, 1);
+        let claimed = [Found { is_read: false, ..found(1, "ann@example.com", &[1, 2]) }];
+        assert_eq!(
+            decide(&scope, &claimed).refused,
+            Some(ReasonCode::NotOwner),
+            "it may be forged"
+        );
     }
 }

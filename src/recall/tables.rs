@@ -13,6 +13,8 @@ use crate::mailbox::embedded::in_tx::RemovedCopy;
 use crate::mailbox::{Copy, Flag, FolderKind};
 use crate::params;
 
+use super::reason::ReasonCode;
+
 /// The order that covers the message as it lies in this mailbox, if one does.
 pub fn fenced(
     tx: &Tx<'_>,
@@ -80,6 +82,8 @@ pub(super) struct OrderRow {
     pub(super) cancelled_at: Option<Timestamp>,
     pub(super) cancelled_by: Option<String>,
     pub(super) is_listed: bool,
+    /// Whether the mailboxes on another server that are to be looked into have been written down.
+    pub(super) is_spread: bool,
 }
 
 /// Writes an order with the next free number, whatever `order.id` says.
@@ -228,6 +232,8 @@ pub(super) struct PairRow {
     pub(super) tries: u32,
     /// When what failed is tried again; 0 when it never failed.
     pub(super) not_before: Timestamp,
+    /// Why it failed the last time, where that is known.
+    pub(super) hindrance: Option<ReasonCode>,
 }
 
 impl PairRow {
@@ -280,8 +286,30 @@ pub(super) fn set_step(tx: &Tx<'_>, pair: &PairRow, work: Work) -> Result<(), Er
     tx.execute(SET_STEP, params![pair.identity, pair.mailbox, pair.order, work as i64]).map(drop)
 }
 
-pub(super) fn put_off(tx: &Tx<'_>, pair: &PairRow, until: Timestamp) -> Result<(), Error> {
-    tx.execute(PUT_OFF, params![pair.identity, pair.mailbox, pair.order, until]).map(drop)
+/// The same, where the pair is still at the step it is said to come from: it may have been cancelled meanwhile.
+pub(super) fn step_from(tx: &Tx<'_>, pair: &PairRow, from: Work, to: Work) -> Result<bool, Error> {
+    let values = params![pair.identity, pair.mailbox, pair.order, to as i64, from as i64];
+    Ok(tx.execute(STEP_FROM, values)? == 1)
+}
+
+/// What is to be removed from or put back into one mailbox now.
+pub(super) fn pairs_in(
+    tx: &Tx<'_>,
+    mailbox: MailboxId,
+    now: Timestamp,
+) -> Result<Vec<PairRow>, Error> {
+    tx.all(PAIRS_IN, params![mailbox, now, STANDING_MAX], read_pair)
+}
+
+pub(super) fn put_off(
+    tx: &Tx<'_>,
+    pair: &PairRow,
+    until: Timestamp,
+    hindrance: Option<ReasonCode>,
+) -> Result<(), Error> {
+    let hindrance = hindrance.map(ReasonCode::text);
+    let values = params![pair.identity, pair.mailbox, pair.order, until, hindrance, pair.step];
+    tx.execute(PUT_OFF, values).map(drop)
 }
 
 /// Pairs that were done meet another copy: what is in the store is to be looked at again, for every order.
@@ -417,9 +445,11 @@ struct KeptState {
     verb: u8,
     verb_at: Option<Timestamp>,
     draft: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    marks: Option<String>,
 }
 
-/// Seals a copy that was removed from the store in this transaction.
+/// Seals a copy that was removed from the store in this transaction, or is removed elsewhere from now on.
 pub(super) fn seal(
     tx: &Tx<'_>,
     removed: &RemovedCopy,
@@ -436,6 +466,7 @@ pub(super) fn seal(
         verb: removed.verb,
         verb_at: removed.verb_at,
         draft: removed.draft,
+        marks: removed.marks.clone(),
     };
     let kept = serde_json::to_string(&kept).map_err(|error| Error::Corrupt(error.to_string()))?;
     let values = params![
@@ -507,6 +538,7 @@ fn read_order(row: &Row<'_>) -> Result<OrderRow, Error> {
         cancelled_by: row.get(18)?,
         sender_mailbox: row.get(19)?,
         is_listed: row.get(20)?,
+        is_spread: row.get(21)?,
     })
 }
 
@@ -520,6 +552,7 @@ fn read_pair(row: &Row<'_>) -> Result<PairRow, Error> {
         since: row.get(5)?,
         tries: row.get(6)?,
         not_before: row.get(7)?,
+        hindrance: row.get::<Option<String>>(8)?.as_deref().and_then(ReasonCode::parse),
     })
 }
 
@@ -543,6 +576,7 @@ fn read_sealed(row: &Row<'_>) -> Result<RemovedCopy, Error> {
         verb: kept.verb,
         verb_at: kept.verb_at,
         draft: kept.draft,
+        marks: kept.marks,
     })
 }
 
@@ -569,8 +603,8 @@ const ANY_OPEN: &str = "SELECT id FROM orders WHERE state = 1 LIMIT 1";
 
 const NEXT_ORDER: &str = "SELECT COALESCE(MAX(id), 0) + 1 FROM orders";
 const INSERT_ORDER: &str = "INSERT INTO orders (id, asked_by, is_sender, second, idempotency_key, fingerprint, message_id, \
-    from_address, reason, include_sender, is_exact, state, asked_at, fenced_at, stands_until, copies, sender_mailbox, is_listed) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12, ?13, ?14, ?15, ?16, 0)";
+    from_address, reason, include_sender, is_exact, state, asked_at, fenced_at, stands_until, copies, sender_mailbox, is_listed, \
+    is_spread) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12, ?13, ?14, ?15, ?16, 0, 0)";
 macro_rules! select_order {
     ($rest:literal) => {
         concat!(
@@ -584,7 +618,7 @@ macro_rules! select_order {
             "JOIN aliases ON aliases.address = identities.from_address WHERE identities.id = first_deliveries.identity_id ",
             "AND aliases.user_id = first_deliveries.mailbox_id))), ",
             "asked_at, fenced_at, stands_until, copies, cancelled_at, ",
-            "cancelled_by, sender_mailbox, is_listed FROM orders ",
+            "cancelled_by, sender_mailbox, is_listed, is_spread FROM orders ",
             $rest
         )
     };
@@ -618,7 +652,7 @@ const INSERT_PAIR: &str = "INSERT INTO pairs (identity_id, mailbox_id, order_id,
 macro_rules! select_pair {
     ($rest:literal) => {
         concat!(
-            "SELECT identity_id, mailbox_id, order_id, verdict, step, since, tries, not_before FROM pairs ",
+            "SELECT identity_id, mailbox_id, order_id, verdict, step, since, tries, not_before, hindrance FROM pairs ",
             $rest
         )
     };
@@ -633,16 +667,21 @@ const PAIRS_TO_RESTORE: &str = select_pair!(
     "WHERE step IN (1, 2, 4) AND step = 4 AND not_before <= ?1 ORDER BY not_before LIMIT ?2"
 );
 const NEXT_TRY: &str = "SELECT MIN(not_before) FROM pairs WHERE step IN (1, 2, 4)";
-const SET_STEP: &str = "UPDATE pairs SET step = ?4, not_before = 0, tries = 0 \
+const SET_STEP: &str = "UPDATE pairs SET step = ?4, not_before = 0, tries = 0, hindrance = NULL \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3";
-const PUT_OFF: &str = "UPDATE pairs SET not_before = ?4, tries = tries + 1 \
-    WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3";
+const PUT_OFF: &str = "UPDATE pairs SET not_before = ?4, tries = tries + 1, hindrance = ?5 \
+    WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3 AND step = ?6";
+const STEP_FROM: &str = "UPDATE pairs SET step = ?4, not_before = 0, tries = 0, hindrance = NULL \
+    WHERE identity_id = ?1 AND mailbox_id = ?2 AND order_id = ?3 AND step = ?5";
+const PAIRS_IN: &str = select_pair!(
+    "WHERE step IN (1, 2, 4) AND mailbox_id = ?1 AND step IN (2, 4) AND not_before <= ?2 ORDER BY not_before LIMIT ?3"
+);
 const REOPEN_PAIRS: &str = "UPDATE pairs SET step = 2, not_before = 0, tries = 0 \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND is_fenced = 1 AND step = 3";
 const EXPAND_AGAIN: &str = "UPDATE pairs SET step = 1, not_before = 0, tries = 0 \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND is_fenced = 1 AND step IN (2, 3)";
 const PAIRS: &str = select_pair!("WHERE order_id = ?1 ORDER BY mailbox_id, identity_id LIMIT ?2");
-const LIFT_PAIRS: &str = "UPDATE pairs SET is_fenced = 0, step = 4, not_before = 0, tries = 0 \
+const LIFT_PAIRS: &str = "UPDATE pairs SET is_fenced = 0, step = 4, not_before = 0, tries = 0, hindrance = NULL \
     WHERE order_id = ?1 AND is_fenced = 1";
 
 const ORDERS_UNLISTED: &str = "SELECT id FROM orders WHERE is_listed = 0 ORDER BY id LIMIT ?1";
@@ -659,7 +698,7 @@ const OUTSIDE: &str = "SELECT address, (SELECT MIN(CASE WHEN outbox_recipients.s
     FROM outside WHERE order_id = ?1 ORDER BY address LIMIT ?2";
 
 const SEAL: &str = "INSERT INTO vault (folder_id, item, mailbox_id, identity_id, order_id, body_hash, size, received_at, \
-    kept, sealed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    kept, sealed_at, removing_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)";
 const SEALED: &str = "SELECT folder_id, item, mailbox_id, identity_id, body_hash, size, received_at, kept FROM vault \
     WHERE identity_id = ?1 AND mailbox_id = ?2 AND restored_at IS NULL ORDER BY folder_id, item LIMIT ?3";
 const SEALED_SOMEWHERE: &str = "SELECT folder_id, item, mailbox_id, identity_id, body_hash, size, received_at, kept FROM vault \

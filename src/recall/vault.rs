@@ -56,13 +56,7 @@ pub(super) fn put_back(
     for sealed in tables::sealed(tx, pair.identity, pair.mailbox)? {
         let to = in_tx::restore(tx, &rooms.store, &sealed)?;
         tables::unseal(tx, &sealed, (to.folder, to.item), now)?;
-        let event = Event::new("copy.restored")
-            .id("order", pair.order)
-            .id("identity", pair.identity)
-            .id("mailbox", pair.mailbox)
-            .id("folder", to.folder)
-            .id("item", to.item);
-        audit::note(tx, now, &event)?;
+        note_restored(tx, pair, &to, now)?;
         restored += 1;
     }
     failpoint!("recall.copies_restored");
@@ -114,7 +108,29 @@ pub fn recalled() -> Recalled {
     })
 }
 
-fn note_sealed(tx: &Tx<'_>, order: OrderId, copy: &Copy, now: Timestamp) -> Result<(), Error> {
+/// The entry of a copy that is where it was again.
+pub(super) fn note_restored(
+    tx: &Tx<'_>,
+    pair: &PairRow,
+    to: &Copy,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let event = Event::new("copy.restored")
+        .id("order", pair.order)
+        .id("identity", pair.identity)
+        .id("mailbox", pair.mailbox)
+        .id("folder", to.folder)
+        .id("item", to.item);
+    audit::note(tx, now, &event).map(drop)
+}
+
+/// The entry of a copy that is in the vault.
+pub(super) fn note_sealed(
+    tx: &Tx<'_>,
+    order: OrderId,
+    copy: &Copy,
+    now: Timestamp,
+) -> Result<(), Error> {
     let event = Event::new("copy.sealed")
         .id("order", order)
         .id("identity", copy.identity)
@@ -125,7 +141,7 @@ fn note_sealed(tx: &Tx<'_>, order: OrderId, copy: &Copy, now: Timestamp) -> Resu
 }
 
 /// Out of its folder and into the vault, in this transaction.
-fn seal(
+pub(super) fn seal(
     tx: &Tx<'_>,
     rooms: &Rooms,
     pair: &PairRow,

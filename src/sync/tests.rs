@@ -98,7 +98,7 @@ impl World {
             board: board.clone(),
             clock: clock.clone(),
         };
-        let rooms = Rooms { store: store.clone(), board, bells };
+        let rooms = Rooms { store: store.clone(), elsewhere: None, board, bells };
         let recall = Recall::new(database.clone(), clock.clone(), rooms, Limits::default());
         let mut world = World {
             _dir: dir,

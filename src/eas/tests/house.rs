@@ -126,7 +126,8 @@ impl House {
             board: board.clone(),
             clock: clock.clone(),
         };
-        let rooms = recall::Rooms { store: store.clone(), board, bells: bells.clone() };
+        let rooms =
+            recall::Rooms { store: store.clone(), elsewhere: None, board, bells: bells.clone() };
         let recall = Recall::new(database, clock.clone(), rooms, recall::Limits::default());
         let postman = Postman::new(store.clone(), directory.clone(), "mail.a.example")
             .answering(&[], |tx, identity, mailbox, now| {

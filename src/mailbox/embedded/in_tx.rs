@@ -54,6 +54,8 @@ pub struct RemovedCopy {
     pub draft: bool,
     /// Which message it is.
     pub identity: IdentityId,
+    /// Where it lay elsewhere: what its server said of it besides ([`Original::marks`](crate::mailbox::Original)).
+    pub marks: Option<String>,
 }
 
 /// The mailbox of a user, made when there is none.
@@ -148,7 +150,19 @@ pub fn remove(
         verb_at: old.verb_at,
         draft: old.draft,
         identity: old.identity,
+        marks: None,
     })
+}
+
+/// Whether the message is in its folder, wherever its octets are.
+pub fn is_live(tx: &Tx<'_>, of: FolderId, item: ItemNumber) -> Result<bool, Error> {
+    Ok(tx.one(tables::IS_LIVE, params![of, item], |_| Ok(()))?.is_some())
+}
+
+/// The number the next message in this folder will have, or a later one.
+pub fn next_item(tx: &Tx<'_>, of: FolderId) -> Result<ItemNumber, MailboxError> {
+    let next = tx.one(tables::READ_NEXT_ITEM, params![of], |row| row.get(0))?;
+    next.ok_or(MailboxError::NoSuchFolder)
 }
 
 /// Puts a removed message back under a new number: into its folder; if that is gone, into one of the same name in the same place;

@@ -2,12 +2,13 @@
 //!
 //! They are rows like any other, so that sync, ledger and recall need not know; only their body is not ours. A mirror has no quota.
 
-use super::in_tx::{self, next_change};
+use super::bodies::{Body, Holder};
+use super::in_tx::{self, RemovedCopy, next_change};
 use super::rows::{folder, read_folder, read_item};
 use super::{Embedded, hierarchy, tables};
 use crate::clock::Timestamp;
 use crate::database::{Error, Tx};
-use crate::ids::{CollectionNumber, FolderId, ItemNumber, MailboxId, UserId};
+use crate::ids::{CollectionNumber, FolderId, IdentityId, ItemNumber, MailboxId, UserId};
 use crate::mailbox::{Arrival, Copy, Folder, FolderEventKind, Item, MailboxError, StateChange};
 use crate::message::{self, Identity};
 use crate::params;
@@ -76,6 +77,80 @@ pub(in crate::mailbox) fn put(
     let copy = in_tx::insert(tx, store, to, &item, None)?;
     store.arrived(tx, copy, now)?;
     Ok(copy.item)
+}
+
+/// What is sealed of a message that lies elsewhere, before it is removed there: its row stays, and the body is held for the vault.
+pub fn keep(
+    tx: &Tx<'_>,
+    of: FolderId,
+    number: ItemNumber,
+    body: Body,
+    marks: &str,
+) -> Result<RemovedCopy, MailboxError> {
+    let place = folder(tx, of)?;
+    let old = item(tx, of, number)?;
+    in_tx::hold(tx, body.hash, Holder::Vault)?;
+    Ok(RemovedCopy {
+        mailbox: place.mailbox,
+        folder: of,
+        folder_parent: place.parent,
+        folder_name: place.name,
+        folder_kind: place.kind,
+        item: number,
+        body,
+        received: old.received,
+        read: old.read,
+        flag: old.flag,
+        categories: old.categories,
+        verb: old.verb,
+        verb_at: old.verb_at,
+        draft: old.draft,
+        identity: old.identity,
+        marks: Some(marks.to_owned()),
+    })
+}
+
+/// The message has been read, and this is which it is; its number stays.
+pub fn identify(
+    tx: &Tx<'_>,
+    of: FolderId,
+    number: ItemNumber,
+    identity: IdentityId,
+) -> Result<(), Error> {
+    tx.execute(tables::SET_IDENTITY, params![of, number, identity]).map(drop)
+}
+
+/// The row a removed message has again when it is back: as it was, under the next number.
+pub(in crate::mailbox) fn put_removed(
+    tx: &Tx<'_>,
+    store: &Embedded,
+    to: FolderId,
+    removed: &RemovedCopy,
+) -> Result<ItemNumber, MailboxError> {
+    let old = Item {
+        item: ItemNumber(0),
+        seq: 0,
+        arrived: 0,
+        received: removed.received,
+        size: removed.body.size,
+        read: removed.read,
+        flag: removed.flag.clone(),
+        categories: removed.categories.clone(),
+        verb: removed.verb,
+        verb_at: removed.verb_at,
+        draft: removed.draft,
+        identity: removed.identity,
+    };
+    put_moved(tx, store, to, &old)
+}
+
+/// Live messages of a folder with this number or a later one.
+pub(in crate::mailbox) fn live_from(
+    tx: &Tx<'_>,
+    of: FolderId,
+    first: ItemNumber,
+) -> Result<Vec<Item>, Error> {
+    tx.all(tables::LIVE_FROM, params![of, first, LIVE_FROM_MAX], read_item)
 }
 
 /// Puts a row that left another folder in here.
@@ -326,3 +401,5 @@ pub(in crate::mailbox) fn remember(
 
 /// Names tried for a folder whose own is taken.
 const NAMES_TRIED_MAX: usize = 100;
+/// Messages that are looked through for one that was put back.
+const LIVE_FROM_MAX: usize = 10_000;

@@ -60,6 +60,9 @@ pub(super) const NEXT_ITEM: &str = "UPDATE folders \
     SET change_seq = change_seq + 1, next_item = next_item + 1 \
     WHERE id = ?1 AND deleted = 0 RETURNING next_item - 1, change_seq, mailbox_id";
 
+pub(super) const READ_NEXT_ITEM: &str =
+    "SELECT next_item FROM folders WHERE id = ?1 AND deleted = 0";
+
 pub(super) const INSERT_MESSAGE: &str = "INSERT INTO messages (folder_id, item, body_hash, size, \
     received_at, is_read, flag, categories, verb, verb_at, is_draft, identity_id, change_seq, arrived_seq) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13)";
@@ -100,6 +103,16 @@ pub(super) const REPLACE_BODY: &str = "UPDATE messages SET body_hash = ?3, size 
 
 pub(super) const SET_SIZE: &str =
     "UPDATE messages SET size = ?3 WHERE folder_id = ?1 AND item = ?2 AND deleted = 0";
+
+pub(super) const SET_IDENTITY: &str = "UPDATE messages SET identity_id = ?3 \
+    WHERE folder_id = ?1 AND item = ?2 AND deleted = 0";
+
+pub(super) const IS_LIVE: &str = "SELECT 1 FROM messages m JOIN folders f ON f.id = m.folder_id \
+    WHERE m.folder_id = ?1 AND m.item = ?2 AND m.deleted = 0 AND f.deleted = 0";
+
+pub(super) const LIVE_FROM: &str = "SELECT item, change_seq, arrived_seq, received_at, size, \
+    is_read, flag, categories, verb, verb_at, is_draft, identity_id, deleted \
+    FROM messages WHERE folder_id = ?1 AND item >= ?2 AND deleted = 0 ORDER BY item LIMIT ?3";
 
 pub(super) const MAKE_TOMBSTONE: &str = "UPDATE messages SET deleted = 1, body_hash = NULL, \
     flag = NULL, categories = NULL, change_seq = ?3 \

@@ -56,6 +56,13 @@ impl Flags {
         self.has("\\Deleted")
     }
 
+    /// The same with or without the mark for deletion.
+    pub(super) fn deleted(&self, on: bool) -> Flags {
+        let mut edit = Edit::default();
+        edit.set(Wire::Deleted, on);
+        self.after(&edit)
+    }
+
     pub(super) fn is_draft(&self) -> bool {
         self.has("\\Draft")
     }

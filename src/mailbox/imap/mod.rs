@@ -14,6 +14,7 @@
 
 mod bodies;
 mod change;
+mod elsewhere;
 mod flags;
 mod folders;
 mod hierarchy;

@@ -290,16 +290,8 @@ impl Session {
         key: imap_sans::SearchKey,
     ) -> Result<NumberSet, MailboxError> {
         let answer = self.link.run(Command::Search { uid: true, returns: Vec::new(), key }).await?;
-        let mut found = None;
-        for one in answer.data {
-            match one {
-                Untagged::Search(search) => found = Some(search.found),
-                Untagged::Esearch(search) => found = Some(search.all),
-                _ => {}
-            }
-        }
         // RFC 9051 has no untagged SEARCH; a server that found nothing must still say so.
-        found.ok_or_else(|| MailboxError::Down("a search without an answer".to_owned()))
+        found(&answer).ok_or_else(|| MailboxError::Down("a search without an answer".to_owned()))
     }
 
     /// Which of these messages of the open mailbox are there after all.
@@ -515,6 +507,15 @@ fn octets(answer: &Answer, fetch: &Fetch, is: impl Fn(&Section) -> bool) -> Opti
         }
         Data::Nil => None,
     }
+}
+
+/// What a search found, if the server said.
+pub(super) fn found(answer: &Answer) -> Option<NumberSet> {
+    answer.data.iter().rev().find_map(|one| match one {
+        Untagged::Search(search) => Some(search.found.clone()),
+        Untagged::Esearch(search) => Some(search.all.clone()),
+        _ => None,
+    })
 }
 
 /// Where an appended message went.

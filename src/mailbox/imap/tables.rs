@@ -51,6 +51,7 @@ const UIDS: &str = "SELECT uid FROM imap_items WHERE folder_id = ?1 ORDER BY uid
 const ENTRY: &str = "SELECT uid, item, flags FROM imap_items WHERE folder_id = ?1 AND uid = ?2";
 const ENTRY_OF_ITEM: &str =
     "SELECT uid, item, flags FROM imap_items WHERE folder_id = ?1 AND item = ?2";
+const HAS_HIDDEN: &str = "SELECT 1 FROM imap_items WHERE folder_id = ?1 AND item IS NULL LIMIT 1";
 const PUT_ENTRY: &str = "INSERT INTO imap_items (folder_id, uid, item, flags) VALUES (?1, ?2, ?3, ?4) \
     ON CONFLICT (folder_id, uid) DO UPDATE SET item = ?3, flags = ?4";
 const DROP_ENTRY: &str = "DELETE FROM imap_items WHERE folder_id = ?1 AND uid = ?2";
@@ -108,6 +109,11 @@ pub(super) fn entry_of(
     item: ItemNumber,
 ) -> Result<Option<Entry>, Error> {
     tx.one(ENTRY_OF_ITEM, params![folder, item], read_entry)
+}
+
+/// Whether any message in the folder is marked deleted, and so shown to no phone.
+pub(super) fn has_hidden(tx: &Tx<'_>, folder: FolderId) -> Result<bool, Error> {
+    Ok(tx.one(HAS_HIDDEN, params![folder], |_| Ok(()))?.is_some())
 }
 
 pub(super) fn put_entry(tx: &Tx<'_>, folder: FolderId, entry: &Entry) -> Result<(), Error> {

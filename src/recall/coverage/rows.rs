@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Books, PairView, RecipientResult, RecipientView, StoreWait, chips, device_name, grade,
+    Books, Channel, PairView, RecipientResult, RecipientView, StoreWait, Unlooked, chips,
+    device_name, grade,
 };
 use crate::clock::Timestamp;
 use crate::ids::{DeviceId, FolderId, IdentityId, MailboxId};
@@ -104,8 +105,10 @@ pub(super) fn store_waits(books: &Books<'_>) -> Vec<StoreWait> {
     let waits = books.pairs.iter().filter(|pair| pair.tries > 0).filter_map(|pair| {
         let (work, reason) = match pair.work()? {
             Work::Expand => ("look_up", None),
-            Work::Remove => ("remove", Some(ReasonCode::StoreCannotRemove)),
-            _ => ("restore", None),
+            Work::Remove => {
+                ("remove", Some(pair.hindrance.unwrap_or(ReasonCode::StoreCannotRemove)))
+            }
+            _ => ("restore", pair.hindrance),
         };
         Some(StoreWait {
             mailbox: pair.mailbox,
@@ -138,17 +141,19 @@ pub(super) fn recipients(books: &Books<'_>, devices: &[PairView]) -> Vec<Recipie
     for pair in devices {
         by_mailbox.entry(pair.mailbox).or_default().push(pair.state);
     }
-    let mut mailboxes: BTreeMap<MailboxId, (Verdict, bool, bool)> = BTreeMap::new();
+    let mut mailboxes: BTreeMap<MailboxId, (Verdict, bool, Option<ReasonCode>)> = BTreeMap::new();
     for pair in books.pairs {
-        let entry = mailboxes.entry(pair.mailbox).or_insert((pair.verdict, false, false));
+        let entry = mailboxes.entry(pair.mailbox).or_insert((pair.verdict, false, None));
         entry.1 |= pair.work() == Some(Work::Expand);
-        entry.2 |= pair.work() == Some(Work::Remove) && pair.tries > 0;
+        if pair.work() == Some(Work::Remove) && pair.tries > 0 {
+            entry.2 = Some(pair.hindrance.unwrap_or(ReasonCode::StoreCannotRemove));
+        }
         if pair.verdict == Verdict::Withdraw {
             entry.0 = Verdict::Withdraw;
         }
     }
     let mut views: Vec<RecipientView> = Vec::new();
-    for (mailbox, (verdict, is_pending, is_stuck)) in mailboxes {
+    for (mailbox, (verdict, is_pending, stuck)) in mailboxes {
         let states = by_mailbox.get(&mailbox).map_or(&[][..], Vec::as_slice);
         let result = match verdict {
             Verdict::LeaveSender => RecipientResult::LeftAlone,
@@ -168,7 +173,7 @@ pub(super) fn recipients(books: &Books<'_>, devices: &[PairView]) -> Vec<Recipie
                 .get(&mailbox)
                 .copied()
                 .filter(|_| verdict == Verdict::Withdraw),
-            reasons: is_stuck.then_some(ReasonCode::StoreCannotRemove).into_iter().collect(),
+            reasons: stuck.into_iter().chain(channel_reasons(books, mailbox)).collect(),
         });
     }
     views.extend(books.outside.iter().map(|outside| RecipientView {
@@ -186,6 +191,41 @@ pub(super) fn recipients(books: &Books<'_>, devices: &[PairView]) -> Vec<Recipie
         },
     }));
     views
+}
+
+/// That others reach the mailbox too, and whether the message was read on that road.
+fn channel_reasons(books: &Books<'_>, mailbox: MailboxId) -> Vec<ReasonCode> {
+    match books.there.channels.get(&mailbox) {
+        Some(true) => vec![ReasonCode::ForeignChannel, ReasonCode::ReadElsewhere],
+        Some(false) => vec![ReasonCode::ForeignChannel],
+        None => Vec::new(),
+    }
+}
+
+/// The roads to covered mailboxes that do not pass this gateway.
+pub(super) fn channels(books: &Books<'_>) -> Vec<Channel> {
+    let channel = |(mailbox, read): (&MailboxId, &bool)| Channel {
+        mailbox: *mailbox,
+        recipient: address(books, *mailbox),
+        channel: "imap",
+        read_elsewhere: *read,
+    };
+    books.there.channels.iter().map(channel).collect()
+}
+
+/// How many mailboxes nobody has looked into yet, and those of them that could not be.
+pub(super) fn unlooked(books: &Books<'_>) -> (u64, Vec<Unlooked>) {
+    let all = &books.there.unlooked;
+    let failed = all.iter().filter_map(|one| {
+        Some(Unlooked {
+            mailbox: one.mailbox,
+            recipient: address(books, one.mailbox),
+            tries: one.tries,
+            next_look_at: one.next,
+            reason: one.hindrance?,
+        })
+    });
+    (all.len() as u64, failed.collect())
 }
 
 fn recipient_result(states: &[State]) -> RecipientResult {

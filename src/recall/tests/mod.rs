@@ -73,7 +73,12 @@ impl House {
             arrivals(board.clone()),
         )
         .with_departures(departures());
-        let rooms = Rooms { store: store.clone(), board: board.clone(), bells: Bells::new() };
+        let rooms = Rooms {
+            store: store.clone(),
+            elsewhere: None,
+            board: board.clone(),
+            bells: Bells::new(),
+        };
         let recall = Recall::new(db.clone(), clock.clone(), rooms, limits);
         House { db, clock, store, board, recall, limits, dir }
     }
