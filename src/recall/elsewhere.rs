@@ -186,10 +186,20 @@ impl Recall {
         for _ in 0..ROUNDS_MAX {
             let copies =
                 self.db.read(move |tx| in_tx::copies_in(tx, pair.identity, pair.mailbox)).await?;
+            let (mut is_less, mut failed) = (copies.is_empty(), None);
             for copy in &copies {
-                if !self.take_copy(at, pair, *copy).await? {
+                match self.take_copy(at, pair, *copy).await {
+                    Ok(true) => is_less = true,
                     // Cancelled meanwhile: what is sealed is put back.
-                    return Ok(());
+                    Ok(false) => return Ok(()),
+                    // One that cannot go alone may do after another has gone.
+                    Err(error) => failed = Some(error),
+                }
+            }
+            if let Some(error) = failed {
+                match is_less {
+                    true => continue,
+                    false => return Err(error),
                 }
             }
             if self.close(pair).await? {

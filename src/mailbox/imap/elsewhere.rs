@@ -228,10 +228,13 @@ impl Imap {
         self.look_with(&mut session, &place).await?;
         let copy_of =
             |item| Copy { mailbox: place.mailbox, folder: to, item, identity: removed.identity };
+        let marks = Flags::from_column(removed.marks.as_deref().unwrap_or_default());
+        let was_deleted = marks.is_deleted();
+        let marks = marks.deleted(false);
         if let Some(item) = self.come_back(&removed, to, first).await? {
+            self.mark_again(&mut session, to, item, was_deleted).await?;
             return Ok(copy_of(item));
         }
-        let marks = Flags::from_column(removed.marks.as_deref().unwrap_or_default());
         let keeps = session.opened.as_ref().is_some_and(|opened| opened.keeps_keywords);
         let flags = marks.to_wire().into_iter();
         let flags: Vec<Wire> =
@@ -250,7 +253,9 @@ impl Imap {
             self.look_with(&mut session, &place).await?;
             let back = self.come_back(&removed, to, first).await?;
             let lost = || MailboxError::Down("the message is not where it was put".to_owned());
-            return back.map(copy_of).ok_or_else(lost);
+            let item = back.ok_or_else(lost)?;
+            self.mark_again(&mut session, to, item, was_deleted).await?;
+            return Ok(copy_of(item));
         };
         let row = Arc::clone(&removed);
         let item = self
@@ -259,14 +264,34 @@ impl Imap {
                     return Ok(known);
                 }
                 let item = mirrored::put_removed(tx, store, to, &row)?;
-                // One that was marked deleted before is found so by the next look.
-                let flags = marks.deleted(false);
+                let flags = marks.clone();
                 tables::put_entry(tx, to, &Entry { uid, item: Some(item), flags })?;
                 Ok(item)
             })
             .await?;
         self.amend_known(to, Some(uid), None);
+        self.mark_again(&mut session, to, item, was_deleted).await?;
         Ok(copy_of(item))
+    }
+
+    /// One that was marked deleted is again, once it is known by its row; the next look hides it from phones as it was.
+    async fn mark_again(
+        &self,
+        session: &mut Lease,
+        to: FolderId,
+        item: ItemNumber,
+        was_deleted: bool,
+    ) -> Result<(), MailboxError> {
+        if !was_deleted {
+            return Ok(());
+        }
+        let (_, uid) = self.located(to, item).await?;
+        let known = self.known(to).await?;
+        session.open(&self.wire(to).await?, known.uid_validity).await?;
+        let ids = Ids::Uids([uid].into_iter().collect());
+        let (mode, flags) = (StoreMode::Add, vec![Wire::Deleted]);
+        let mark = Command::Store { ids, unchanged_since: None, mode, silent: true, flags };
+        session.link.run(mark).await.map(drop)
     }
 
     /// The message that an earlier try put back and a look has found; it gets what a server cannot say of it.

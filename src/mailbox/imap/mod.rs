@@ -389,4 +389,4 @@ impl fmt::Debug for Imap {
 const TIDY_PERIOD: std::time::Duration = std::time::Duration::from_secs(15);
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,7 +3,7 @@
 //! `tests/run` installs them and sets `RETRACT_MAIL_SERVERS=1`; a machine without one says so and goes on.
 
 #[path = "../../../protocol/imap/tests/rig/mod.rs"]
-mod rig;
+pub(crate) mod rig;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -31,7 +31,8 @@ mod watching;
 /// The password of everybody on the servers of the rig.
 const PASSWORD: &str = "pw";
 
-static ONE_AT_A_TIME: LazyLock<Arc<tokio::sync::Mutex<()>>> = LazyLock::new(Arc::default);
+pub(crate) static ONE_AT_A_TIME: LazyLock<Arc<tokio::sync::Mutex<()>>> =
+    LazyLock::new(Arc::default);
 
 /// A mirror over a server, with two users whose phones have signed in.
 pub(super) struct House {
@@ -41,7 +42,7 @@ pub(super) struct House {
 }
 
 /// No TLS is spoken with the servers of the rig, which listen on this machine only.
-fn no_tls() -> Arc<rustls::ClientConfig> {
+pub(crate) fn no_tls() -> Arc<rustls::ClientConfig> {
     let roots = rustls::RootCertStore::empty();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider);

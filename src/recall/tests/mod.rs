@@ -3,6 +3,7 @@
 mod cancelled;
 mod carried_out;
 mod claims;
+mod elsewhere;
 mod ordered;
 mod reported;
 

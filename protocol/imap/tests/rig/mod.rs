@@ -45,13 +45,18 @@ impl Drop for Server {
 
 /// Dovecot, with all its extensions or as good as none.
 pub(crate) fn dovecot(extensions: bool) -> Option<Server> {
+    dovecot_saying((!extensions).then_some(BARE))
+}
+
+/// Dovecot, which says that it can do this and nothing else.
+pub(crate) fn dovecot_saying(capability: Option<&str>) -> Option<Server> {
     if !Path::new("/usr/lib/dovecot/imap").exists() {
         return missing("dovecot-imapd");
     }
     let folder = folder();
     let port = free_port();
     let config = folder.path().join("dovecot.conf");
-    std::fs::write(&config, dovecot_config(folder.path(), port, extensions)).unwrap();
+    std::fs::write(&config, dovecot_config(folder.path(), port, capability)).unwrap();
     let mail = folder.path().join("mail");
     std::fs::create_dir(&mail).unwrap();
     open_to_all(&mail);
@@ -158,8 +163,9 @@ fn password(database: &Path, user: &str) {
     assert!(child.wait().unwrap().success());
 }
 
-fn dovecot_config(root: &Path, port: u16, extensions: bool) -> String {
-    let capability = if extensions { String::new() } else { format!("imap_capability = {BARE}\n") };
+fn dovecot_config(root: &Path, port: u16, capability: Option<&str>) -> String {
+    let capability =
+        capability.map(|words| format!("imap_capability = {words}\n")).unwrap_or_default();
     format!(
         "base_dir = {r}/run
 state_dir = {r}/state
