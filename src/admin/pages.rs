@@ -16,7 +16,7 @@ use super::tokens::SESSION_LIFE;
 use super::{State, caller, tokens};
 use crate::clock::Timestamp;
 use crate::ids::{DeviceId, OrderId};
-use crate::recall::{Coverage, OrderView};
+use crate::recall::{Coverage, OrderView, ReasonCode};
 
 /// Orders and devices on the first page.
 const HOME_ROWS: usize = 200;
@@ -219,6 +219,10 @@ fn words<T: serde::Serialize>(value: &T) -> String {
 
 fn time(at: &Timestamp) -> String {
     at.rfc3339().replace('T', " ").replace('Z', "")
+}
+
+fn waits_for_owner(reason: &Option<ReasonCode>) -> bool {
+    *reason == Some(ReasonCode::WaitsForOwner)
 }
 
 fn maybe(at: &Option<Timestamp>) -> String {

@@ -225,7 +225,9 @@ fn finish(id: i64, report: Value, say: &Say) -> Result<(), Failure> {
 /// Success is that every device is covered, who is outside is known, and the mail lies in no mailbox any more. A Message-ID that nobody
 /// has met is none.
 fn judged(report: &Value) -> Result<(), Failure> {
-    let is_out = report["pending"] == 0 && report["to_remove"] == 0;
+    // Where nobody has looked it may lie.
+    let is_looked = report["to_look"].as_u64().unwrap_or(0) == 0;
+    let is_out = report["pending"] == 0 && report["to_remove"] == 0 && is_looked;
     let is_covered = match report["percent"].as_f64() {
         Some(percent) => percent >= 100.0,
         None => report["is_settled"] == true,
@@ -359,6 +361,7 @@ fn told(id: i64, report: &Value) -> String {
     lines.push(covered(report));
     lines.push(in_mailboxes(report));
     lines.extend(store_lines(report));
+    lines.extend(there_lines(report));
     lines.extend(header(report));
     lines.extend(paces(report));
     lines.extend(devices(report));
@@ -418,6 +421,9 @@ fn store_lines(report: &Value) -> Vec<String> {
     let line = |wait: &Value| {
         let text = |name| show::text(wait, name);
         let words = match wait["work"].as_str() {
+            Some("remove") if wait["reason"] == "waits_for_owner" => {
+                "the mail still lies in the mailbox, fenced, until its owner connects"
+            }
             Some("remove") => "the mail still lies in the mailbox",
             Some("restore") => "the mail could not be put back yet",
             _ => "the devices could not be looked up yet",
@@ -431,6 +437,36 @@ fn store_lines(report: &Value) -> Vec<String> {
         )
     };
     show::rows(report, "store_waits").map(line).collect()
+}
+
+/// What is to be known of mailboxes on another mail server: where nobody could look, and who else reads there.
+fn there_lines(report: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let to_look = report["to_look"].as_u64().unwrap_or(0);
+    if to_look > 0 {
+        let count = counted(&report["to_look"], "mailbox", "mailboxes");
+        lines.push(format!("{count} still to be looked into: it may lie there"));
+    }
+    for one in show::rows(report, "unlooked").take(UNLOOKED_SHOWN) {
+        let text = |name| show::text(one, name);
+        let tried = counted(&one["tries"], "time", "times");
+        lines.push(format!(
+            "{}: not looked into ({}); tried {tried}",
+            text("recipient"),
+            text("reason")
+        ));
+    }
+    let read: Vec<String> = show::rows(report, "channels")
+        .filter(|one| one["read_elsewhere"] == true)
+        .map(|one| show::text(one, "recipient"))
+        .collect();
+    if !read.is_empty() {
+        lines.push(format!("read past this gateway, with another program: {}", read.join(", ")));
+    }
+    if show::rows(report, "channels").next().is_some() {
+        lines.push("other programs reach these mailboxes past this gateway".to_owned());
+    }
+    lines
 }
 
 /// Who, what, why, and when.
@@ -570,6 +606,9 @@ const EXPOSURE_LEGEND: &str = "exposure: N nothing, W woken and nothing sent, H 
 const ACKNOWLEDGED_LEGEND: &str = "acknowledged: the app presented the key of the answer that carried the Delete; with removed_earlier \
      it had let go of the mail itself (deleted for good, or aged out and proven), without a time where that was before the order; with \
      hierarchy it presented a key of the folder list in which the folder was gone";
+
+/// Mailboxes named one by one in a report for people; the JSON has all of them.
+const UNLOOKED_SHOWN: usize = 20;
 
 #[cfg(test)]
 mod tests {

@@ -109,6 +109,13 @@ impl Imap {
             Err(error) => return Err(error),
         };
         let (mut session, place) = self.open(folder).await?;
+        if !session.can.uidplus {
+            // What others have removed meanwhile must not stand in the way, and they may have moved this one.
+            self.look_with(&mut session, &place).await?;
+            if self.located(folder, number).await.is_err() {
+                return Ok(());
+            }
+        }
         let before = self.entry(folder, uid).await?;
         self.expect_flags(folder, &before, before.flags.deleted(true)).await?;
         failpoint!("imap.marked");
