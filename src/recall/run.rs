@@ -113,6 +113,11 @@ impl Recall {
         let mut came = self.rooms.elsewhere.as_ref().map(|at| at.came());
         // What goes on in mailboxes elsewhere ends with this, wherever it is, and is taken up at the next start.
         let mut tasks = JoinSet::new();
+        if came.is_some()
+            && let Err(error) = self.owner_came(None).await
+        {
+            tracing::error!(%error, "what waits for owners goes on later");
+        }
         while !*stop.borrow_and_update() {
             asked.mark_unchanged();
             while tasks.try_join_next().is_some() {}

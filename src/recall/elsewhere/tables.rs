@@ -223,7 +223,7 @@ const UNLOOKED: &str = "SELECT mailbox_id, tries, not_before, hindrance FROM loo
     WHERE order_id = ?1 AND looked_at IS NULL ORDER BY mailbox_id";
 const PAIRS_AGAIN: &str = "UPDATE pairs SET not_before = 0, tries = 1 \
     WHERE step IN (1, 2, 4) AND (?1 IS NULL OR mailbox_id = ?1) AND hindrance IS NOT NULL";
-const LOOKUPS_AGAIN: &str = "UPDATE lookups SET not_before = 0, tries = 1 \
+const LOOKUPS_AGAIN: &str = "UPDATE lookups SET not_before = 0, tries = 1, hindrance = NULL \
     WHERE (?1 IS NULL OR mailbox_id = ?1) AND hindrance IS NOT NULL";
 const NEXT_LOOK: &str = "SELECT MIN(lookups.not_before) FROM lookups JOIN orders ON orders.id = lookups.order_id \
     WHERE orders.state = 1 AND orders.stands_until > ?1";
