@@ -147,7 +147,7 @@ impl Imap {
 
     /// Whoever says OK and removes nothing does not permit it.
     async fn check_gone(&self, session: &mut Lease, uids: NumberSet) -> Result<(), MailboxError> {
-        match session.search(SearchKey::Uids(uids)).await?.is_empty() {
+        match session.still_there(&uids).await?.is_empty() {
             true => Ok(()),
             false => Err(MailboxError::NotAllowed(CANNOT_REMOVE)),
         }
@@ -439,7 +439,8 @@ impl Imap {
             return Ok(());
         }
         let (mut session, _) = self.open(folder).await?;
-        for detail in details(&session.link.run(Session::ask_details(hidden)).await?) {
+        let answer = session.link.run(Session::ask_details(hidden)).await?;
+        for detail in details(&answer, self.now()) {
             let (recalled, now) = (Arc::clone(&recalled), self.now());
             let identity = crate::message::Identity::unread(&detail.header);
             let shown = self.write(move |tx, store| {
