@@ -6,7 +6,9 @@ mod elsewhere;
 mod imap_sign_in;
 mod mail;
 
+pub(crate) use elsewhere::imap_place;
 pub use mail::Mail;
+pub(crate) use mail::access as imap_access;
 
 use std::io;
 use std::net::SocketAddr;
@@ -633,6 +635,11 @@ async fn listen_admin(
 }
 
 fn relay(config: &Config) -> Result<Option<Relay>, StartError> {
+    Ok(relay_settings(config)?.map(Relay::new))
+}
+
+/// Where the relay is and how it is talked to, if there is one.
+pub(crate) fn relay_settings(config: &Config) -> Result<Option<RelaySettings>, StartError> {
     use crate::delivery::Security;
     let relay = &config.relay;
     let Some(host) = &relay.host else { return Ok(None) };
@@ -663,7 +670,7 @@ fn relay(config: &Config) -> Result<Option<Relay>, StartError> {
         }),
         _ => Login::Nobody,
     };
-    Ok(Some(Relay::new(settings)))
+    Ok(Some(settings))
 }
 
 fn discovery(config: &Config) -> Discovery {

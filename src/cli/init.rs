@@ -1,6 +1,9 @@
-//! `retract init`: five questions, or five flags; then there is a configuration, a certificate and a first user.
+//! `retract init`: some questions, or some flags; then there is a configuration, a certificate and a first user.
 //!
-//! Nothing that is there is overwritten: not the configuration, not a certificate, not a database.
+//! Servers that are named are tried first, and what follows from what they can do is said. Where one cannot be used nothing is written, unless
+//! that is wished. Nothing that is there is overwritten: not the configuration, not a certificate, not a database.
+
+mod servers;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{BufRead, IsTerminal, Write};
@@ -11,7 +14,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
+use self::servers::Servers;
 use super::Failure;
+use super::doctor::{self, Finding};
 use super::show::{self, Say};
 use super::talk::Gateway;
 use crate::clock::Clock;
@@ -22,7 +27,12 @@ use crate::eas::tls;
 #[command(
     after_help = "On a terminal what is not given is asked; elsewhere the defaults are taken.\n\n\
     Example:\n  retract init --hostname mail.example.org --domain example.org --data-dir /var/lib/retract \
-    --listen 0.0.0.0:443 --first-user ann@example.org"
+    --listen 0.0.0.0:443 --first-user ann@example.org\n\n\
+    In front of the mail people have (nothing is sent, and no password goes into the file):\n  \
+    retract init --hostname mail.example.org --domain example.org --imap imap.example.org --smtp smtp.example.org \
+    --try-user ann --try-password-file pw\n  \
+    retract init --imap localhost:143 --imap-security plain --smtp localhost:25 --smtp-security plain --smtp-credentials none \
+    --master-user retract --master-password-file /etc/retract/master --try-user ann"
 )]
 pub(super) struct Args {
     /// The name phones reach this host by.
@@ -46,6 +56,8 @@ pub(super) struct Args {
     /// PEM file of its key.
     #[arg(long, requires = "certificate")]
     private_key: Option<PathBuf>,
+    #[command(flatten)]
+    servers: servers::Args,
     /// Asks nothing: takes the defaults.
     #[arg(long)]
     yes: bool,
@@ -57,15 +69,22 @@ struct Answers {
     data_dir: PathBuf,
     listen: SocketAddr,
     first_user: Option<String>,
+    servers: Servers,
 }
 
-pub(super) async fn run(args: Args, config: Option<PathBuf>, say: &Say) -> Result<(), Failure> {
+pub(super) async fn run(mut args: Args, config: Option<PathBuf>, say: &Say) -> Result<(), Failure> {
     let path = config.unwrap_or_else(|| PathBuf::from("retract.toml"));
     if path.exists() {
         let words = format!("{} is there already; it is not overwritten", path.display());
         return Err(Failure::Refused(words));
     }
-    let mut answers = ask(&args)?;
+    let mut answers = ask(&mut args)?;
+    let checks = tried(&args, &answers, &path, say).await?;
+    if !doctor::is_well(&checks) && !args.servers.goes_on_anyway(asks(&args))? {
+        let words = json!({ "config": null, "well": false, "checks": documents(&checks) });
+        say.either(&words, |_| NOT_WRITTEN.to_owned())?;
+        return Err(Failure::NotWell);
+    }
     make_private(&answers.data_dir)?;
     answers.data_dir = answers.data_dir.canonicalize()?;
     let (certificate, key) = match (&args.certificate, &args.private_key) {
@@ -74,12 +93,12 @@ pub(super) async fn run(args: Args, config: Option<PathBuf>, say: &Say) -> Resul
         }
         _ => certificate(&answers)?,
     };
-    let text = configuration(&answers, &certificate, &key);
+    let text = configuration(&answers, Some((&certificate, &key)));
     let parsed = Config::parse(&text, &path.display().to_string(), std::env::vars())?;
     write_new(&path, text.as_bytes(), 0o644)?;
     let gateway = Gateway::open(&parsed)?;
     let user = match &answers.first_user {
-        Some(address) => first_user(&gateway, address).await?,
+        Some(address) => first_user(&gateway, address, answers.servers.is_imap()).await?,
         None => Value::Null,
     };
     let document = json!({
@@ -88,12 +107,51 @@ pub(super) async fn run(args: Args, config: Option<PathBuf>, say: &Say) -> Resul
         "certificate": certificate,
         "private_key": key,
         "user": user,
+        "well": doctor::is_well(&checks),
+        "checks": documents(&checks),
     });
     say.either(&document, told)
 }
 
-fn ask(args: &Args) -> Result<Answers, Failure> {
-    let asks = !args.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+/// Tries the servers that were named, as the configuration would have them, and tells people what was found.
+async fn tried(
+    args: &Args,
+    answers: &Answers,
+    path: &Path,
+    say: &Say,
+) -> Result<Vec<Finding>, Failure> {
+    if !answers.servers.is_any() {
+        return Ok(Vec::new());
+    }
+    let text = configuration(answers, None);
+    let config = Config::parse(&text, &path.display().to_string(), std::env::vars())
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let bar = say.progress("trying the servers");
+    let found = doctor::servers::examine(&config, &args.servers.trial).await;
+    bar.finish_and_clear();
+    let found = found?;
+    if !say.is_json() {
+        let report = json!({
+            "servers": true,
+            "well": doctor::is_well(&found),
+            "checks": documents(&found),
+        });
+        say.line(&doctor::in_words(&report))?;
+    }
+    Ok(found)
+}
+
+fn documents(findings: &[Finding]) -> Vec<Value> {
+    findings.iter().map(Finding::document).collect()
+}
+
+/// Whether there is somebody to be asked.
+fn asks(args: &Args) -> bool {
+    !args.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+fn ask(args: &mut Args) -> Result<Answers, Failure> {
+    let asks = asks(args);
     let answer = |given: Option<String>, question: &str, default: &str| match given {
         Some(given) => Ok(given),
         None if asks => question_on_terminal(question, default),
@@ -108,6 +166,9 @@ fn ask(args: &Args) -> Result<Answers, Failure> {
     let listen = args.listen.map(|listen| listen.to_string());
     let listen = answer(listen, "Where phones are served, by TLS", "0.0.0.0:443")?;
     let first_user = answer(args.first_user.clone(), "The address of a first user", "none")?;
+    if asks {
+        args.servers.ask()?;
+    }
     Ok(Answers {
         listen: listen
             .parse()
@@ -116,6 +177,7 @@ fn ask(args: &Args) -> Result<Answers, Failure> {
         data_dir: PathBuf::from(data_dir),
         hostname,
         domain,
+        servers: args.servers.settled()?,
     })
 }
 
@@ -149,25 +211,33 @@ fn certificate(answers: &Answers) -> Result<(PathBuf, PathBuf), Failure> {
     Ok((certificate, key))
 }
 
-async fn first_user(gateway: &Gateway, address: &str) -> Result<Value, Failure> {
+/// Makes the user; where an IMAP server verifies passwords, one of ours would be of no use and is not told.
+async fn first_user(gateway: &Gateway, address: &str, is_imap: bool) -> Result<Value, Failure> {
     let name = address.split_once('@').map_or(address, |(name, _)| name);
     let user = json!({ "name": name, "address": address, "is_admin": true });
-    gateway.post("/api/v1/users", &user).await
+    let mut made = gateway.post("/api/v1/users", &user).await?;
+    if is_imap && let Some(made) = made.as_object_mut() {
+        made.remove("password");
+    }
+    Ok(made)
 }
 
-fn configuration(answers: &Answers, certificate: &Path, key: &Path) -> String {
+/// The file; without a certificate as long as the servers are only tried.
+fn configuration(answers: &Answers, identity: Option<(&Path, &Path)>) -> String {
     let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let path = |path: &Path| text(&path.display().to_string());
     format!(
         "# Written by `retract init`; retract.example.toml explains every key.\n\n\
         [server]\ndata_dir = {}\nhostname = {}\ndomains = [{}]\n\n\
-        [phones]\nlisten = {}\ncertificate = {}\nprivate_key = {}\n",
+        [phones]\nlisten = {}\n{}{}",
         path(&answers.data_dir),
         text(&answers.hostname),
         text(&answers.domain),
         text(&answers.listen.to_string()),
-        path(certificate),
-        path(key),
+        identity.map_or_else(String::new, |(certificate, key)| {
+            format!("certificate = {}\nprivate_key = {}\n", path(certificate), path(key))
+        }),
+        answers.servers.sections(),
     )
 }
 
@@ -196,7 +266,14 @@ fn told(document: &Value) -> String {
     if let Some(password) = user["password"].as_str() {
         let name = show::text(user, "name");
         lines.push(format!("user {name}, password, shown only now: {password}"));
+    } else if user.is_object() {
+        let name = show::text(user, "name");
+        lines.push(format!("user {name}, who signs in with the password of the IMAP server"));
     }
     lines.push(format!("next: retract --config {} serve", text("config")));
     lines.join("\n")
 }
+
+/// What is said when servers cannot be used.
+const NOT_WRITTEN: &str =
+    "Nothing is written. Mend it and begin again, or have the file all the same with --anyway.";

@@ -53,7 +53,7 @@ enum Command {
     Demo(demo::Args),
     /// Runs the gateway until SIGTERM or SIGINT.
     Serve(serve::Args),
-    /// Makes an installation: retract.toml, a certificate, the first user.
+    /// Makes an installation, in front of the mail people have or with a store of its own: tries the servers, writes retract.toml.
     Init(init::Args),
     /// Users and the addresses that reach them.
     #[command(subcommand)]
@@ -95,7 +95,7 @@ enum Command {
     Wbxml(wbxml::Command),
     /// Is a phone, against any ActiveSync server: syncs, waits, shows what it holds.
     Phone(phone::Args),
-    /// Looks at an installation from outside, as a phone does, and says what to mend.
+    /// Looks at an installation from outside, as a phone does, or at the servers behind it, and says what to mend.
     Doctor(doctor::Args),
     /// Prints what makes a shell complete these commands.
     Completions(paper::CompletionsArgs),
@@ -175,7 +175,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Init(args) => return block_on(init::run(args, cli.config, &say)),
         Command::Demo(args) => return block_on(demo::run(args)),
         Command::Phone(args) => return block_on(phone::run(args, &say)),
-        Command::Doctor(args) => return block_on(doctor::run(args, &say)),
+        Command::Doctor(args) => return block_on(doctor::run(args, cli.config, &say)),
         Command::Completions(args) => return paper::completions(&args, &say),
         Command::Man(args) => return paper::man(&args, &say),
         _ => {}
@@ -240,7 +240,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 an error; 2 the command line makes no sense; 3 not every device is covered, or the mail
 still lies in a mailbox, or not in time; 4 refused; 5 no message with the Message-ID has been met; 6 the doctor found
-what phones cannot get over.
+what phones cannot get over, or a server that cannot be used.
 
 Examples:
   retract init --hostname mail.example.org --domain example.org

@@ -1,7 +1,7 @@
 //! `retract user`: people with an account.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -204,15 +204,19 @@ async fn alias(args: AliasArgs, gateway: &Gateway, say: &Say) -> Result<(), Fail
 impl Password {
     /// The password, if one is given.
     pub(super) fn read(&self) -> Result<Option<String>, Failure> {
-        let Some(path) = &self.password_file else { return Ok(None) };
-        let mut text = String::new();
-        if path.as_os_str() == "-" {
-            std::io::stdin().read_to_string(&mut text)?;
-        } else {
-            text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        }
-        Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
+        self.password_file.as_deref().map(password_in).transpose()
     }
+}
+
+/// The password in a file, without the end of its line; "-" is standard input.
+pub(super) fn password_in(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text)?;
+    } else {
+        text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    }
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Whether a user may sign in.

@@ -35,7 +35,9 @@ pub use away::Covers;
 pub use lmtp::{Lmtp, LmtpSettings};
 pub use outbox::{Outbox, OutboxCounts, OutboxId, OutboxSettings, RecipientState, Withheld};
 pub use postman::Postman;
-pub use relay::{Hand, Login, Offer, Relay, RelaySettings, Security};
+pub use relay::{
+    Hand, Login, NotLetIn, Offer, Relay, RelaySettings, RelaySurvey, Security, survey,
+};
 pub use submit::{Against, ClientKey, Judge, Judged, Submission, SubmitError, Submitted};
 pub use withheld::{HeldMail, Hold, resume, withdraw};
 

@@ -123,7 +123,7 @@ fn imap(config: &config::Imap) -> Result<Option<Arc<dyn Verifier>>, StartError> 
 }
 
 /// Where the IMAP server is, if there is one.
-pub(super) fn imap_place(config: &config::Imap) -> Option<link::Place> {
+pub(crate) fn imap_place(config: &config::Imap) -> Option<link::Place> {
     let (security, port) = match config.security {
         config::Security::Starttls => (link::Security::StartTls, 143),
         config::Security::Tls => (link::Security::Tls, 993),

@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use crate::directory::{Down, Verdict, Verifier};
 use crate::keyring::{Credential, CredentialKind};
 use crate::mailbox::MailboxError;
-use crate::mailbox::imap::link::{Link, Place};
+use crate::mailbox::imap::link::{Link, Place, is_wrong_credential};
 
 /// An IMAP server that is asked who somebody is.
 pub(super) struct ImapSignIn {
@@ -66,45 +66,12 @@ impl ImapSignIn {
         };
         match link.run(command).await {
             Ok(_) => Ok(true),
-            Err(error) if is_no(&error) => Ok(false),
+            Err(error) if is_wrong_credential(&error) => Ok(false),
             Err(error) => Err(Down(error.to_string())),
         }
     }
 }
 
-/// Whether an error is the server's NO to who somebody says they are: with a code that says so (RFC 5530), or without any.
-fn is_no(error: &MailboxError) -> bool {
-    match error {
-        MailboxError::NotAllowed(_) => true,
-        MailboxError::Down(why) => {
-            let code = why.strip_prefix("NO ").map(|rest| rest.split(' ').next());
-            code.flatten().is_some_and(|code| NOT_THEIRS.contains(&code))
-        }
-        _ => false,
-    }
-}
-
 fn has_nul(text: &str) -> bool {
     text.contains('\0')
-}
-
-/// Codes of a NO that is about the credentials; empty where the server gives none.
-const NOT_THEIRS: [&str; 5] =
-    ["", "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_no_about_the_credentials_is_one() {
-        let down = |why: &str| MailboxError::Down(why.to_owned());
-        for no in ["NO AUTHENTICATIONFAILED no", "NO  Login failed.", "NO EXPIRED x"] {
-            assert!(is_no(&down(no)), "{no}");
-        }
-        for other in ["NO UNAVAILABLE later", "NO LIMIT x", "BYE NO", "no connection in time"] {
-            assert!(!is_no(&down(other)), "{other}");
-        }
-        assert!(!is_no(&MailboxError::Ours("BAD: x".to_owned())));
-    }
 }

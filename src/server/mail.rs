@@ -56,7 +56,8 @@ fn settings(config: &Config) -> Result<PoolSettings, StartError> {
     })
 }
 
-fn access(mailbox: &config::Mailbox) -> Result<Access, StartError> {
+/// As whom the gateway signs in at the IMAP server.
+pub(crate) fn access(mailbox: &config::Mailbox) -> Result<Access, StartError> {
     if mailbox.access == config::Access::Owner {
         return Ok(Access::Owner);
     }

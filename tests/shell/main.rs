@@ -9,6 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+mod servers;
+
 /// Delivers one mail, by the standard library of another language.
 const DELIVER: &str = "
 import smtplib, sys

@@ -32,7 +32,7 @@ impl Outcome {
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
+pub(in crate::cli) struct Finding {
     pub(super) check: &'static str,
     pub(super) outcome: Outcome,
     pub(super) what: String,
@@ -41,7 +41,7 @@ pub(super) struct Finding {
 
 impl Finding {
     /// For programs.
-    pub(super) fn document(&self) -> Value {
+    pub(in crate::cli) fn document(&self) -> Value {
         json!({
             "check": self.check,
             "outcome": self.outcome.name(),

@@ -1,5 +1,5 @@
 //! `retract doctor`: looks at an installation from outside, as a phone that knows an address and a password would, and says in words
-//! what to mend.
+//! what to mend. With `--servers` it looks at the servers behind the gateway instead, or as well.
 //!
 //! The password travels over no connection whose certificate phones would not trust.
 
@@ -7,6 +7,7 @@ pub mod check;
 mod dns;
 mod endpoint;
 mod finding;
+pub(super) mod servers;
 mod witness;
 
 #[cfg(test)]
@@ -19,7 +20,9 @@ use serde_json::{Value, json};
 
 use self::dns::Resolver;
 use self::endpoint::Place;
-use self::finding::{Chart, Finding, Outcome};
+pub(super) use self::finding::Finding;
+use self::finding::{Chart, Outcome};
+use self::servers::Trial;
 use self::witness::Trust;
 use super::Failure;
 use super::phone::{certificates, place};
@@ -30,7 +33,13 @@ use super::user::Password;
 #[command(after_help = HELP)]
 pub(super) struct Args {
     /// The mail address of an account.
-    address: String,
+    #[arg(required_unless_present = "servers")]
+    address: Option<String>,
+    /// Tries the IMAP and SMTP servers of the configuration (--config): what they can do, and what follows for recall.
+    #[arg(long)]
+    servers: bool,
+    #[command(flatten)]
+    trial: Trial,
     /// The user to sign in as, where it is not the address.
     #[arg(long)]
     user: Option<String>,
@@ -58,9 +67,12 @@ const HELP: &str = "Checked are: the address of autodiscover.<domain> and the SR
     the Inbox; with --hold, a wait. Without --password-file only what a stranger sees is checked.\n\n\
     Run it from outside your network. It signs in as a device called retractdoctor that is on the list of devices from then on and \
     that is given the mail of the Inbox: use an account without mail for it.\n\n\
+    With --servers, on the gateway's host, the IMAP and SMTP servers of the configuration are tried: the line and its certificate, what they \
+    offer, folders and extensions, the master user; nothing is sent. Exit code 6 where something is not well.\n\n\
     Examples:\n  retract doctor check@example.org --password-file pw\n  \
     retract doctor check@example.org --password-file pw --hold 1200\n  \
-    retract doctor check@example.org --user check --password-file pw --server mail.example.org --json";
+    retract doctor check@example.org --user check --password-file pw --server mail.example.org --json\n  \
+    retract --config retract.toml doctor --servers --try-user ann --try-password-file pw";
 
 /// What is examined, and how.
 struct Patient {
@@ -75,22 +87,38 @@ struct Patient {
     hold_s: u32,
 }
 
-pub(super) async fn run(args: Args, say: &Say) -> Result<(), Failure> {
-    let password = args.password.read()?;
-    let patient = patient(args, password)?;
+pub(super) async fn run(args: Args, config: Option<PathBuf>, say: &Say) -> Result<(), Failure> {
+    let (asks_servers, address) = (args.servers, args.address.clone());
     let bar = say.progress("looking");
-    let findings = examine(&patient).await;
+    let mut findings = Vec::new();
+    if asks_servers {
+        findings = servers::examine(&super::config(config)?, &args.trial).await?;
+    }
+    if let Some(address) = &address {
+        let password = args.password.read()?;
+        findings.extend(examine(&patient(args, address.clone(), password)?).await);
+    }
     bar.finish_and_clear();
-    let is_well = findings.iter().all(|finding| finding.outcome != Outcome::Bad);
-    let checks: Vec<Value> = findings.iter().map(Finding::document).collect();
-    let report = json!({ "address": patient.address, "well": is_well, "checks": checks });
+    let report = report(address.as_deref(), asks_servers, &findings);
     say.either(&report, in_words)?;
-    if is_well { Ok(()) } else { Err(Failure::NotWell) }
+    if is_well(&findings) { Ok(()) } else { Err(Failure::NotWell) }
 }
 
-fn patient(args: Args, password: Option<String>) -> Result<Patient, Failure> {
-    let words = || Failure::Usage(format!("{:?} is no mail address", args.address));
-    let (local, domain) = args.address.rsplit_once('@').ok_or_else(words)?;
+/// Whether nothing was found that cannot be got over.
+pub(super) fn is_well(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.outcome != Outcome::Bad)
+}
+
+/// The findings as a document; of a phone's address, of the servers behind us, or of both.
+fn report(address: Option<&str>, of_servers: bool, findings: &[Finding]) -> Value {
+    let checks: Vec<Value> = findings.iter().map(Finding::document).collect();
+    let well = is_well(findings);
+    json!({ "address": address, "servers": of_servers, "well": well, "checks": checks })
+}
+
+fn patient(args: Args, address: String, password: Option<String>) -> Result<Patient, Failure> {
+    let words = || Failure::Usage(format!("{address:?} is no mail address"));
+    let (local, domain) = address.rsplit_once('@').ok_or_else(words)?;
     if local.is_empty() || domain.is_empty() {
         return Err(words());
     }
@@ -101,8 +129,8 @@ fn patient(args: Args, password: Option<String>) -> Result<Patient, Failure> {
     };
     Ok(Patient {
         domain: domain.to_ascii_lowercase(),
-        user: args.user.unwrap_or_else(|| args.address.clone()),
-        address: args.address,
+        user: args.user.unwrap_or_else(|| address.clone()),
+        address,
         password,
         server,
         port: args.port,
@@ -183,7 +211,7 @@ async fn reach(patient: &Patient, host: &str, port: u16, chart: &mut Chart) -> O
 }
 
 /// For people: a line for each check, and below it what to do.
-fn in_words(report: &Value) -> String {
+pub(super) fn in_words(report: &Value) -> String {
     let mut lines = Vec::new();
     for check in show::rows(report, "checks") {
         let text = |name| show::text(check, name);
@@ -192,10 +220,19 @@ fn in_words(report: &Value) -> String {
             lines.push(format!("{:<22} to mend it: {}", "", text("mend")));
         }
     }
-    let verdict = match report["well"] == true {
-        true => "Phones can be set up with this address.",
-        false => "Phones cannot be set up with this address as it is.",
-    };
-    lines.push(verdict.to_owned());
+    lines.push(verdict(report).to_owned());
     lines.join("\n")
+}
+
+fn verdict(report: &Value) -> &'static str {
+    match (report["servers"] == true, report["address"].is_string(), report["well"] == true) {
+        (false, _, true) => "Phones can be set up with this address.",
+        (false, _, false) => "Phones cannot be set up with this address as it is.",
+        (true, false, true) => "The gateway can work with these servers.",
+        (true, false, false) => "The gateway cannot work with these servers as they are.",
+        (true, true, true) => {
+            "The gateway can work with these servers, and phones can be set up with this address."
+        }
+        (true, true, false) => "Something has to be mended first.",
+    }
 }

@@ -1,6 +1,7 @@
 //! A look at a certificate: whether phones would trust it, now and in three weeks, and why not.
 //!
-//! The connection is let stand whatever the verdict, so that the verdict can be told; nothing but a handshake passes over it.
+//! For a look alone the connection is let stand whatever the verdict, so that the verdict can be told; nothing but a handshake passes over
+//! it. What carries a password is strict.
 
 use std::io;
 use std::net::SocketAddr;
@@ -64,16 +65,32 @@ impl Trust {
         Ok(Trust(built.build().map_err(io::Error::other)?))
     }
 
+    /// What the system trusts, and those who signed these certificates.
+    pub(super) fn of_system_and(certificates: &[Vec<u8>]) -> Result<Trust, Error> {
+        let more = certificates.iter().map(|der| CertificateDer::from(der.clone()));
+        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(more, provider())?;
+        Ok(Trust(Arc::new(verifier)))
+    }
+
     /// A client that trusts them, for everything that carries a password.
     pub(super) fn client(&self) -> Result<Arc<ClientConfig>, Error> {
-        config(self.0.clone()).map(Arc::new)
+        let mut config = config(self.0.clone())?;
+        config.alpn_protocols = HTTP.map(<[u8]>::to_vec).to_vec();
+        Ok(Arc::new(config))
+    }
+
+    /// A client that lets no line stand whose certificate they do not trust, and what it thought of that.
+    pub(super) fn strict_client(&self) -> Result<(Arc<ClientConfig>, Arc<Witness>), Error> {
+        let witness = Arc::new(Witness::new(self, false));
+        Ok((Arc::new(config(witness.clone())?), witness))
     }
 }
 
 /// Shakes hands and says what the certificate is like.
 pub(super) async fn look(trust: &Trust, address: SocketAddr, host: &str) -> io::Result<Verdict> {
-    let witness = Arc::new(Witness { trust: trust.clone(), seen: Mutex::new(None) });
-    let config = config(witness.clone()).map_err(io::Error::other)?;
+    let witness = Arc::new(Witness::new(trust, true));
+    let mut config = config(witness.clone()).map_err(io::Error::other)?;
+    config.alpn_protocols = HTTP.map(<[u8]>::to_vec).to_vec();
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let shaking = async {
         let stream = TcpStream::connect(address).await?;
@@ -82,8 +99,7 @@ pub(super) async fn look(trust: &Trust, address: SocketAddr, host: &str) -> io::
     let shaken = timeout(PATIENCE, shaking).await;
     let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
     shaken.map_err(|_| late())??;
-    let seen = witness.seen.lock().clone();
-    seen.ok_or_else(|| io::Error::other("it shows no certificate"))
+    witness.verdict().ok_or_else(|| io::Error::other("it shows no certificate"))
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -93,17 +109,27 @@ fn provider() -> Arc<CryptoProvider> {
 fn config(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, Error> {
     let builder =
         ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let mut config =
-        builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// Asks whom phones trust, twice, and lets the handshake go on.
+/// Asks whom phones trust, twice, and lets the handshake go on if it may.
 #[derive(Debug)]
-struct Witness {
+pub(super) struct Witness {
     trust: Trust,
+    /// Whether the line is let stand whatever the verdict.
+    is_lenient: bool,
     seen: Mutex<Option<Verdict>>,
+}
+
+impl Witness {
+    fn new(trust: &Trust, is_lenient: bool) -> Witness {
+        Witness { trust: trust.clone(), is_lenient, seen: Mutex::new(None) }
+    }
+
+    /// What the certificate was like that was shown last, if one was.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        self.seen.lock().clone()
+    }
 }
 
 impl ServerCertVerifier for Witness {
@@ -124,8 +150,14 @@ impl ServerCertVerifier for Witness {
             (Ok(()), Err(error)) => Verdict::EndsSoon(fault(error).to_string()),
             (Ok(()), Ok(())) => Verdict::Good,
         };
+        let is_let_stand = self.is_lenient || !matches!(verdict, Verdict::Bad(_));
         *self.seen.lock() = Some(verdict);
-        Ok(ServerCertVerified::assertion())
+        match is_let_stand {
+            true => Ok(ServerCertVerified::assertion()),
+            false => {
+                Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            }
+        }
     }
 
     fn verify_tls12_signature(
@@ -179,6 +211,8 @@ impl std::fmt::Display for Fault {
     }
 }
 
+/// What is spoken with gateways.
+const HTTP: [&[u8]; 1] = [b"http/1.1"];
 /// How long a server may take to shake hands.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long before its end a certificate is worth a word.

@@ -3,6 +3,7 @@
 //! Each recipient gets an answer of its own, and "we cannot know" is an answer, given whenever the last line of a mail was on its way
 //! and no reply came back. What the server cannot take as it is (too large, 8-bit, non-ASCII addresses) is not sent to it.
 
+mod survey;
 mod wire;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio::time::Instant;
 
+pub use self::survey::{NotLetIn, RelaySurvey, survey};
 use self::wire::{Connection, Failure, Features};
 use super::lines::one_line;
 use crate::keyring::Credential;

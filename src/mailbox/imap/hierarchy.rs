@@ -18,12 +18,12 @@ use crate::mailbox::{FOLDERS_MAX, FolderKind, MailboxError};
 
 /// A folder as the server lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct There {
-    wire: Mailbox,
+pub(super) struct There {
+    pub(super) wire: Mailbox,
     /// The names from the root down, the prefix of one's own namespace left out.
-    path: Vec<String>,
-    selectable: bool,
-    kind: Option<FolderKind>,
+    pub(super) path: Vec<String>,
+    pub(super) selectable: bool,
+    pub(super) kind: Option<FolderKind>,
     /// The id that outlives a rename, and the generation of its UIDs: asked only of those that are new.
     object_id: Option<String>,
     uid_validity: u32,
@@ -108,14 +108,14 @@ impl Imap {
 
 /// How the server writes paths.
 #[derive(Clone, Debug)]
-struct Shape {
+pub(super) struct Shape {
     prefix: String,
     delimiter: Option<char>,
     /// May folders be said what they are for when they are made?
     says_use: bool,
 }
 
-async fn listed(
+pub(super) async fn listed(
     session: &mut Session,
     known: &[Place],
 ) -> Result<(Vec<There>, Shape), MailboxError> {
@@ -191,8 +191,6 @@ async fn make_standard(
         let was = |one: &There| {
             known.iter().any(|place| place.wire == one.wire && standard_of(place) == Some(kind))
         };
-        let is_named =
-            |one: &There, name: &str| one.path.len() == 1 && one.path[0].eq_ignore_ascii_case(name);
         let free = |one: &There| one.kind.is_none() && one.selectable;
         let at = there.iter().position(|one| free(one) && was(one));
         // The name that says it best, where several are there.
@@ -228,6 +226,11 @@ pub(super) async fn subscribe(session: &mut Session, wire: &Mailbox) -> Result<(
         Err(error) if session.link.is_closed() => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Whether a folder has a name that folders of a kind usually have.
+pub(super) fn is_named(one: &There, name: &str) -> bool {
+    one.path.len() == 1 && one.path[0].eq_ignore_ascii_case(name)
 }
 
 /// The standard folder that a place is, by its row: they are the first of their mailbox, made with it.
@@ -444,7 +447,7 @@ fn place_of(folder: FolderId, mailbox: MailboxId, one: &There) -> Place {
 
 /// The standard folders but INBOX: the attribute that says so (RFC 6154), and the names under which servers and clients make them,
 /// the one we make first.
-const USES: [(FolderKind, &str, &[&str]); 4] = [
+pub(super) const USES: [(FolderKind, &str, &[&str]); 4] = [
     (FolderKind::Drafts, "\\Drafts", &["Drafts", "Draft"]),
     (
         FolderKind::DeletedItems,

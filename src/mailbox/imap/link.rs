@@ -111,6 +111,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
 /// A connection to a server.
 pub struct Link {
     imap: Connection,
+    greeting: String,
     line: Box<dyn Line>,
     events: VecDeque<(usize, Event)>,
     /// What all events fetched so far weighed: what is gathered is bounded by it.
@@ -149,10 +150,12 @@ impl Link {
         };
         let imap = Connection::new(limits, Instant::now());
         let (events, buffer) = (VecDeque::new(), vec![0; READ_BYTES]);
+        let greeting = String::new();
         let (weighed, early, refusal, going) = (0, Vec::new(), None, None);
-        let mut link = Link { imap, line, events, weighed, early, refusal, buffer, going };
+        let mut link =
+            Link { imap, greeting, line, events, weighed, early, refusal, buffer, going };
         match link.next().await? {
-            Event::Greeting(_) => {}
+            Event::Greeting(status) => link.greeting = status.text,
             _ => return Err(down("the server did not greet")),
         }
         if place.security == Security::StartTls {
@@ -173,6 +176,16 @@ impl Link {
     /// Does the server offer this?
     pub fn offers(&self, capability: &str) -> bool {
         self.imap.capabilities().is_some_and(|known| known.offers(capability))
+    }
+
+    /// All the server says it can do, as it spelt it; nothing before it has said so.
+    pub fn capabilities(&self) -> &[String] {
+        self.imap.capabilities().map_or(&[], |known| known.words())
+    }
+
+    /// What it said first.
+    pub fn greeting(&self) -> &str {
+        &self.greeting
     }
 
     /// Has every command ended? Then somebody else can go on with it.
@@ -512,6 +525,22 @@ fn down(why: impl std::fmt::Display) -> MailboxError {
     MailboxError::Down(why.to_string())
 }
 
+/// Whether an error is the server's NO to who somebody says they are: with a code that says so (RFC 5530), or without any.
+pub fn is_wrong_credential(error: &MailboxError) -> bool {
+    match error {
+        MailboxError::NotAllowed(_) => true,
+        MailboxError::Down(why) => {
+            let code = why.strip_prefix("NO ").map(|rest| rest.split(' ').next());
+            code.flatten().is_some_and(|code| NOT_THEIRS.contains(&code))
+        }
+        _ => false,
+    }
+}
+
+/// Codes of a NO that is about the credentials; empty where the server gives none.
+const NOT_THEIRS: [&str; 5] =
+    ["", "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -599,5 +628,17 @@ mod tests {
             let place = Place { security: Security::StartTls, ..server(lines, true).await };
             assert!(Link::connect(&place, &tls(), HASTY).await.is_err(), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn only_a_no_about_the_credentials_is_one() {
+        let down = |why: &str| MailboxError::Down(why.to_owned());
+        for no in ["NO AUTHENTICATIONFAILED no", "NO  Login failed.", "NO EXPIRED x"] {
+            assert!(is_wrong_credential(&down(no)), "{no}");
+        }
+        for other in ["NO UNAVAILABLE later", "NO LIMIT x", "BYE NO", "no connection in time"] {
+            assert!(!is_wrong_credential(&down(other)), "{other}");
+        }
+        assert!(!is_wrong_credential(&MailboxError::Ours("BAD: x".to_owned())));
     }
 }

@@ -24,6 +24,7 @@ pub mod mirror;
 mod pool;
 mod search;
 mod session;
+pub mod survey;
 mod tables;
 mod watch;
 

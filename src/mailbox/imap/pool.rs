@@ -315,16 +315,7 @@ impl Pool {
             }
             Access::Master { user, password, style } => {
                 let name = self.name_of(mailbox).await?;
-                let password = wire_secret(password);
-                Ok(match style {
-                    MasterStyle::Separator(separator) => {
-                        let user = format!("{name}{separator}{user}");
-                        Sasl::Plain { act_as: None, user, password }
-                    }
-                    MasterStyle::AuthorizationId => {
-                        Sasl::Plain { act_as: Some(name), user: user.clone(), password }
-                    }
-                })
+                Ok(for_master(&name, user, password, *style))
             }
         }
     }
@@ -350,7 +341,21 @@ pub(super) fn no_credential() -> MailboxError {
     MailboxError::Down("the owner's password is not in memory until they connect again".to_owned())
 }
 
-fn wire_secret(secret: &Secret) -> imap_sans::Secret {
+/// How a master signs in for the user of this name.
+pub(super) fn for_master(name: &str, master: &str, password: &Secret, style: MasterStyle) -> Sasl {
+    let password = wire_secret(password);
+    match style {
+        MasterStyle::Separator(separator) => {
+            let user = format!("{name}{separator}{master}");
+            Sasl::Plain { act_as: None, user, password }
+        }
+        MasterStyle::AuthorizationId => {
+            Sasl::Plain { act_as: Some(name.to_owned()), user: master.to_owned(), password }
+        }
+    }
+}
+
+pub(super) fn wire_secret(secret: &Secret) -> imap_sans::Secret {
     imap_sans::Secret::new(secret.reveal().as_bytes())
 }
 
