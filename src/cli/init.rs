@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 
-use self::servers::Servers;
+use self::servers::{ServerArgs, Servers};
 use super::Failure;
 use super::doctor::{self, Finding};
 use super::show::{self, Say};
@@ -57,7 +57,7 @@ pub(super) struct Args {
     #[arg(long, requires = "certificate")]
     private_key: Option<PathBuf>,
     #[command(flatten)]
-    servers: servers::Args,
+    servers: ServerArgs,
     /// Asks nothing: takes the defaults.
     #[arg(long)]
     yes: bool,

@@ -195,7 +195,11 @@ fn fault(error: Error) -> Fault {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 Fault::Name(format!("it is for {}", presented.join(", ")))
             }
-            CertificateError::UnknownIssuer => Fault::Issuer,
+            // The latter where an authority has the issuer's name and another key.
+            CertificateError::UnknownIssuer
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Fault::Issuer
+            }
             other => Fault::Other(other.to_string()),
         },
         other => Fault::Other(other.to_string()),

@@ -10,7 +10,7 @@ use crate::cli::doctor::servers::Trial;
 use crate::cli::phone::place;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct ServerArgs {
     /// The IMAP server people's mail is on; "none" keeps mail in the data directory.
     #[arg(long, value_name = "HOST[:PORT]")]
     imap: Option<String>,
@@ -77,7 +77,7 @@ struct Server {
     authorities: Option<PathBuf>,
 }
 
-impl Args {
+impl ServerArgs {
     /// Asks what was not given.
     pub(super) fn ask(&mut self) -> Result<(), Failure> {
         let optional = |given: &mut Option<String>, question: &str, usual: &str| {
@@ -286,7 +286,7 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        args: Args,
+        args: ServerArgs,
     }
 
     fn settled(line: &str) -> Result<Servers, Failure> {
