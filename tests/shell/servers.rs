@@ -89,7 +89,7 @@ fn in_front_of_dovecot() {
     assert!(written.contains("backend = \"imap\"") && written.contains("credentials = \"user\""));
     assert!(!written.contains("pw"), "{written}");
     // Nothing is overwritten, and the same is found again from the file alone.
-    init(&shell, 4, server.port, smtp, &ANNA);
+    shell.run(4, &["init", "--yes"]);
     let again = shell.json(0, &[&["doctor", "--servers"], &ANNA[..]].concat());
     assert_eq!(again["checks"], report["checks"]);
     let said = shell.run(0, &[&["doctor", "--servers"], &ANNA[..]].concat());
