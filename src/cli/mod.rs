@@ -54,7 +54,7 @@ enum Command {
     /// Runs the gateway until SIGTERM or SIGINT.
     Serve(serve::Args),
     /// Makes an installation, in front of the mail people have or with a store of its own: tries the servers, writes retract.toml.
-    Init(init::Args),
+    Init(Box<init::Args>),
     /// Users and the addresses that reach them.
     #[command(subcommand)]
     User(user::Command),
@@ -172,7 +172,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let say = show::Say::new(cli.json);
     match cli.command {
         Command::Wbxml(command) => return wbxml::run(command, &say),
-        Command::Init(args) => return block_on(init::run(args, cli.config, &say)),
+        Command::Init(args) => return block_on(init::run(*args, cli.config, &say)),
         Command::Demo(args) => return block_on(demo::run(args)),
         Command::Phone(args) => return block_on(phone::run(args, &say)),
         Command::Doctor(args) => return block_on(doctor::run(args, cli.config, &say)),

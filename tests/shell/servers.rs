@@ -82,6 +82,7 @@ fn in_front_of_dovecot() {
     }
     assert!(of(&report, "imap-folders").1.contains("Sent is \"Sent\", "), "{report:#}");
     assert_eq!(of(&report, "imap-access").0, "warning");
+    assert_eq!((of(&report, "imap-tls").0, of(&report, "smtp-tls").0), ("ok", "ok"));
     assert_eq!(of(&report, "smtp-sign-in").0, "ok");
     assert_eq!(of(&report, "smtp-utf8").0, "warning");
     assert!(of(&report, "smtp-size").1.contains("30.0 MB"));

@@ -8,6 +8,7 @@ mod smtp;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -106,6 +107,9 @@ fn line(
         Some(Verdict::Good) => {
             chart.good(check.tls, format!("TLS; this host trusts the certificate of {place}"));
         }
+        None if security == Security::Plain && is_here(place) => {
+            chart.good(check.tls, "no TLS, and none is needed: the server is on this host");
+        }
         None if security == Security::Plain => {
             let said = format!("no TLS: whatever goes to {place} can be read on the way");
             chart.warning(check.tls, said, "let it be a server on this host, or use TLS");
@@ -123,6 +127,12 @@ fn line(
             false
         }
     }
+}
+
+/// Whether a place is reached without leaving this host.
+fn is_here(place: &str) -> bool {
+    let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn who(fault: &Fault) -> String {

@@ -1,7 +1,7 @@
 //! The SMTP server: what is found there, and in one sentence each what follows from it.
 
 use super::super::finding::Chart;
-use super::{Check, Tried, line, trust};
+use super::{Check, Tried, is_here, line, trust};
 use crate::cli::Failure;
 use crate::config::{self, Backend, Config};
 use crate::delivery::{Login, NotLetIn, RelaySettings, RelaySurvey, survey};
@@ -23,10 +23,10 @@ pub(super) async fn examine(
     let security = config.relay.security;
     let (tls, witness) = trust(config.relay.authority.as_deref(), true)?.strict_client()?;
     let credential = credential(&settings, tried);
-    let is_private = security != config::Security::Plain || is_here(&settings.host);
+    let named = format!("{}:{}", settings.host, settings.port);
+    let is_private = security != config::Security::Plain || is_here(&named);
     let shown = credential.as_ref().filter(|_| is_private);
     let found = survey(&settings, &tls, shown, tried.patience).await;
-    let named = format!("{}:{}", settings.host, settings.port);
     let reached = match &found {
         Ok(_) => Ok(format!("{named} says hello")),
         Err(why) => Err(why.as_str()),
@@ -55,11 +55,6 @@ fn nowhere(config: &Config, chart: &mut Chart) {
         }
         Backend::Embedded => chart.skipped("smtp", said),
     }
-}
-
-fn is_here(host: &str) -> bool {
-    let address = host.parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// What the server is shown.
