@@ -438,9 +438,15 @@ fn keep_response(exchange: &Exchange, answer: &HttpAnswer) {
     if version_of(exchange) == Some(ProtocolVersion::V12_1) {
         return;
     }
+    let mut body = answer.body.clone();
+    if answer.header("content-encoding") == Some("gzip") {
+        let mut unpacked = Vec::new();
+        std::io::copy(&mut flate2::read::GzDecoder::new(&body[..]), &mut unpacked).unwrap();
+        body = unpacked.into();
+    }
     let parts = match answer.header("content-type") {
-        Some(http::WBXML) => vec![&answer.body[..]],
-        Some(http::MULTIPART) => multipart::decode(&answer.body).expect("parts of ours"),
+        Some(http::WBXML) => vec![&body[..]],
+        Some(http::MULTIPART) => multipart::decode(&body).expect("parts of ours"),
         _ => return,
     };
     let reader = wbxml::Reader::new(parts[0], &code_pages::PAGES, wbxml::Limits::default());
