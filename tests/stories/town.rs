@@ -442,7 +442,7 @@ fn keep_response(exchange: &Exchange, answer: &HttpAnswer) {
     if answer.header("content-encoding") == Some("gzip") {
         let mut unpacked = Vec::new();
         std::io::copy(&mut flate2::read::GzDecoder::new(&body[..]), &mut unpacked).unwrap();
-        body = unpacked.into();
+        body = unpacked;
     }
     let parts = match answer.header("content-type") {
         Some(http::WBXML) => vec![&body[..]],
