@@ -22,12 +22,14 @@ impl Address {
         self.name.as_deref().unwrap_or(&self.address)
     }
 
-    /// Whether mail can be sent there: `local@domain`, no blanks or brackets, at most 320 octets.
+    /// Whether mail can be sent there: `local@domain`, no blanks or brackets, at most 320 octets, and no route (RFC 5322 4.4), which others
+    /// would read as another address.
     pub fn is_sendable(&self) -> bool {
         let clean = |c: char| c.is_control() || c.is_whitespace() || "<>,;\"()\\".contains(c);
         match self.address.rsplit_once('@') {
             Some((local, domain)) => {
                 !local.is_empty()
+                    && !local.starts_with('@')
                     && !domain.is_empty()
                     && !domain.starts_with('.')
                     && !domain.ends_with('.')

@@ -387,4 +387,10 @@ END:VCALENDAR
         assert!(invitation(REQUEST).unwrap().takes_proposals());
         assert!(!invitation(REQUEST).unwrap().is_a_series());
     }
+
+    #[test]
+    fn the_answer_goes_by_no_route_that_the_organizer_names() {
+        let routed = REQUEST.replace("MAILTO:chris@b.example", "@elsewhere.example:eve@c.example");
+        assert_eq!(invitation(&routed).unwrap().organizer(), "chris@b.example", "who wrote it");
+    }
 }
