@@ -70,7 +70,8 @@ impl Desktop {
     /// The flags of every message of the mailbox that is open, in order.
     async fn flags(&mut self) -> Vec<Vec<Flag>> {
         let items = vec![FetchItem::Uid, FetchItem::Flags];
-        let (ids, changed_since) = (Ids::AllNumbers, None);
+        // By UID: an empty mailbox has no message 1.
+        let (ids, changed_since) = (Ids::Uids(NumberSet::all()), None);
         let fetch = Command::Fetch { ids, items, changed_since, vanished: false };
         let answer = self.0.run(fetch).await;
         answer.fetches().filter_map(|fetch| fetch.flags.clone()).collect()
