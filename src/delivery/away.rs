@@ -294,7 +294,7 @@ impl Outbox {
             let is_owed = tx.execute(tables::SETTLE_AWAY, params![id])? > 0;
             if is_owed && !covers(tx, owed.identity, owed.mailbox, now)? {
                 // Nobody judges it but the line above.
-                let _accepted = submit_in(tx, store, &reply, body, &identity, now)?;
+                let _accepted = submit_in(tx, Some(store), &reply, body, &identity, now)?;
             }
             Ok(())
         };

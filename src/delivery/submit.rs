@@ -170,9 +170,8 @@ impl Outbox {
         let kept = self.store().keep(submission.raw.clone()).await?;
         let submission = Submission { recipients, ..submission };
         let is_front = self.front().is_some();
-        let job = move |tx: &Tx<'_>, store: &Embedded, body: Body| match is_front {
-            true => submit_in_front(tx, &submission, body, &identity, now),
-            false => submit_in(tx, store, &submission, body, &identity, now),
+        let job = move |tx: &Tx<'_>, store: &Embedded, body: Body| {
+            submit_in(tx, (!is_front).then_some(store), &submission, body, &identity, now)
         };
         let submitted = self.store().write_with(kept, job).await?;
         let submitted = submitted.map_err(SubmitError::Refused)?;
@@ -205,97 +204,67 @@ impl Outbox {
     }
 }
 
-/// The same in front of mailboxes that are not ours: nobody is local, and the copy for Sent Items is owed.
-fn submit_in_front(
-    tx: &Tx<'_>,
-    submission: &Submission,
-    body: Body,
-    identity: &Identity,
-    now: Timestamp,
-) -> Result<Result<Submitted, Against>, MailboxError> {
-    let outbox = match accept(tx, submission, body, identity, now)? {
-        Accepted::New(outbox) => outbox,
-        Accepted::Known(known) => return Ok(Ok(known)),
-        Accepted::Against(against) => return Ok(Err(against)),
-    };
-    for recipient in &submission.recipients {
-        tx.execute(tables::INSERT_RECIPIENT, params![outbox, recipient, None::<UserId>, now])?;
-    }
-    if submission.save_in_sent {
-        let token = format!("sent:{outbox}");
-        filing::owe(tx, submission.user, To::Sent, &token, (body, identity), now)?;
-    }
-    let submitted = Submitted { outbox: OutboxId(outbox), sent: None, repeated: false };
-    remember(tx, submission, &submitted, now)?;
-    Ok(Ok(submitted))
-}
-
-/// What became of a mail that asks to be let into the outbox.
-enum Accepted {
-    /// It is there, under this number.
-    New(i64),
-    /// It was there before.
-    Known(Submitted),
-    /// Its judge refused it.
-    Against(Against),
-}
-
-/// Submits inside a transaction; the body has been kept before, the worker is woken by the caller after the commit.
+/// Submits inside a transaction; the body has been kept before, the worker is woken by the caller after the commit. Without a store
+/// this is in front of mailboxes that are not ours: nobody is local, and the copy for Sent Items is owed.
 pub(super) fn submit_in(
     tx: &Tx<'_>,
-    store: &Embedded,
+    store: Option<&Embedded>,
     submission: &Submission,
     body: Body,
     identity: &Identity,
     now: Timestamp,
 ) -> Result<Result<Submitted, Against>, MailboxError> {
-    let outbox = match accept(tx, submission, body, identity, now)? {
-        Accepted::New(outbox) => outbox,
-        Accepted::Known(known) => return Ok(Ok(known)),
-        Accepted::Against(against) => return Ok(Err(against)),
-    };
-    for recipient in &submission.recipients {
-        let local = directory::resolve(tx, recipient)?.map(|user| user.id);
-        tx.execute(tables::INSERT_RECIPIENT, params![outbox, recipient, local, now])?;
-    }
-    let sent = match submission.save_in_sent {
-        true => Some(save_in_sent(tx, store, submission.user, body, identity, now)?),
-        false => None,
-    };
-    let submitted = Submitted { outbox: OutboxId(outbox), sent, repeated: false };
-    remember(tx, submission, &submitted, now)?;
-    Ok(Ok(submitted))
-}
-
-/// The row of a mail that nobody knows yet and nobody objects to.
-fn accept(
-    tx: &Tx<'_>,
-    submission: &Submission,
-    body: Body,
-    identity: &Identity,
-    now: Timestamp,
-) -> Result<Accepted, MailboxError> {
     // The twin of this request may have been committed since we looked.
     if let Some(known) = earlier(tx, submission.user, submission.client.as_ref(), now)? {
-        return Ok(Accepted::Known(known));
+        return Ok(Ok(known));
     }
     let judged = submission.judge.as_ref().map(|judge| judge.0(tx)).transpose()?;
     let hold = match judged {
         None | Some(Judged::Taken) => None,
         Some(Judged::Held(hold)) => Some(hold),
         // What was noted on the way stays: the refusal is a result, not an error.
-        Some(Judged::Refused(against)) => return Ok(Accepted::Against(against)),
+        Some(Judged::Refused(against)) => return Ok(Err(against)),
     };
+    let outbox = insert_outbox(tx, submission, body, identity, hold.as_ref(), now)?;
+    for recipient in &submission.recipients {
+        let local = match store {
+            Some(_) => directory::resolve(tx, recipient)?.map(|user| user.id),
+            None => None,
+        };
+        tx.execute(tables::INSERT_RECIPIENT, params![outbox, recipient, local, now])?;
+    }
+    let sent = match store {
+        _ if !submission.save_in_sent => None,
+        Some(store) => Some(save_in_sent(tx, store, submission.user, body, identity, now)?),
+        None => {
+            let token = format!("sent:{outbox}");
+            filing::owe(tx, submission.user, To::Sent, &token, (body, identity), now)?;
+            None
+        }
+    };
+    let submitted = Submitted { outbox: OutboxId(outbox), sent, repeated: false };
+    remember(tx, submission, &submitted, now)?;
+    Ok(Ok(submitted))
+}
+
+/// The row of a mail in the outbox, which holds its body.
+fn insert_outbox(
+    tx: &Tx<'_>,
+    submission: &Submission,
+    body: Body,
+    identity: &Identity,
+    hold: Option<&Hold>,
+    now: Timestamp,
+) -> Result<i64, MailboxError> {
     let id = message::register(tx, identity)?;
     let (user, sender) = (submission.user, &submission.sender);
-    let hold = hold.as_ref();
     let held = if hold.is_some() { FOR_REVIEW } else { 0 };
     let (order, why) = (hold.map(|hold| hold.order.0), hold.map(|hold| hold.why));
     let row = params![user, sender, id, body.hash, body.size, now, held, order, why];
     let outbox: Option<i64> = tx.one(tables::INSERT_OUTBOX, row, |row| row.get(0))?;
     let outbox = outbox.ok_or_else(|| MailboxError::Ours("an outbox row without id".to_owned()))?;
     in_tx::hold(tx, body.hash, Holder::Outbox)?;
-    Ok(Accepted::New(outbox))
+    Ok(outbox)
 }
 
 /// Remembers what a phone that asks again is told.

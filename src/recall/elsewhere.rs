@@ -302,7 +302,7 @@ impl Recall {
                 }
                 if !tables::is_sealed(tx, copy.folder, copy.item)? {
                     let removed = mirrored::keep(tx, copy.folder, copy.item, body, &marks)?;
-                    books::seal(tx, &removed, pair.order, clock.now())?;
+                    super::vault::tables::seal(tx, &removed, pair.order, clock.now())?;
                     vault::note_sealed(tx, pair.order, &copy, clock.now())?;
                 }
                 Ok(Some(true))
@@ -320,7 +320,7 @@ impl Recall {
                 if !in_tx::copies_in(tx, pair.identity, pair.mailbox)?.is_empty() {
                     return Ok(false);
                 }
-                for sealed in books::sealed(tx, pair.identity, pair.mailbox)? {
+                for sealed in super::vault::tables::sealed(tx, pair.identity, pair.mailbox)? {
                     if !tables::is_removing(tx, &sealed)? {
                         tables::drop_seal(tx, &sealed)?;
                         in_tx::forget(tx, &rooms.store, sealed.body.hash)?;
@@ -342,7 +342,9 @@ impl Recall {
             for copy in self.db.read(move |tx| in_tx::copies_in(tx, identity, mailbox)).await? {
                 self.show_again(at, pair, copy).await?;
             }
-            for sealed in self.db.read(move |tx| books::sealed(tx, identity, mailbox)).await? {
+            for sealed in
+                self.db.read(move |tx| super::vault::tables::sealed(tx, identity, mailbox)).await?
+            {
                 self.return_copy(at, pair, Arc::new(sealed)).await?;
             }
             failpoint!("recall.copies_restored");
@@ -391,7 +393,10 @@ impl Recall {
     }
 
     async fn sealed_at(&self, copy: Copy) -> Result<Option<RemovedCopy>, RecallError> {
-        let sealed = self.db.read(move |tx| books::sealed(tx, copy.identity, copy.mailbox)).await?;
+        let sealed = self
+            .db
+            .read(move |tx| super::vault::tables::sealed(tx, copy.identity, copy.mailbox))
+            .await?;
         let is_it = |one: &RemovedCopy| (one.folder, one.item) == (copy.folder, copy.item);
         Ok(sealed.into_iter().find(is_it))
     }
@@ -408,7 +413,7 @@ impl Recall {
                 .db
                 .write_first(move |tx| {
                     let to = in_tx::restore(tx, &rooms.store, &sealed)?;
-                    books::unseal(tx, &sealed, (to.folder, to.item), clock.now())?;
+                    super::vault::tables::unseal(tx, &sealed, (to.folder, to.item), clock.now())?;
                     vault::note_restored(tx, &pair, &to, clock.now())?;
                     Ok(())
                 })
@@ -591,7 +596,7 @@ fn restored(
     to: Copy,
     now: crate::clock::Timestamp,
 ) -> Result<(), RecallError> {
-    if !books::unseal(tx, sealed, (to.folder, to.item), now)? {
+    if !super::vault::tables::unseal(tx, sealed, (to.folder, to.item), now)? {
         return Ok(());
     }
     in_tx::forget(tx, &rooms.store, sealed.body.hash)?;

@@ -60,7 +60,8 @@ pub use reason::ReasonCode;
 pub use run::SWEEP_PERIOD;
 pub use selector::Body;
 pub use state::State;
-pub use tables::{Verdict, any_fence, sealed_as};
+pub use tables::{Verdict, any_fence};
+pub use vault::tables::sealed_as;
 pub use vault::{departures, recalled};
 
 use crate::clock::{Clock, Timestamp};
@@ -293,7 +294,7 @@ fn coverage_of(tx: &Tx<'_>, id: OrderId, has_elsewhere: bool) -> Result<Coverage
             watched.insert(*device, folders);
         }
     }
-    let vault = tables::vault_counts(tx, id)?;
+    let vault = vault::tables::vault_counts(tx, id)?;
     let (messages, delivered) = messages_of(tx, id)?;
     let mut details: HashMap<_, Vec<ledger::Detail>> = HashMap::new();
     for message in &messages {

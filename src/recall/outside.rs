@@ -159,7 +159,7 @@ fn source(tx: &Tx<'_>, identity: IdentityId) -> Result<Option<Source>, Error> {
     };
     let copies = in_tx::copies_of(tx, identity)?;
     let best = copies.iter().find(|copy| Some(copy.mailbox) == sender).or(copies.first());
-    let sealed = tables::sealed_somewhere(tx, identity)?;
+    let sealed = super::vault::tables::sealed_somewhere(tx, identity)?;
     let Some(copy) = best else {
         return Ok(sealed.map(|sealed| Source::Vault(sealed.body.hash)));
     };

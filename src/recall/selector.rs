@@ -97,7 +97,7 @@ fn load_one(tx: &Tx<'_>, id: IdentityId) -> Result<Found, Error> {
         in_tx::copies_of(tx, id)?.into_iter().map(|copy| copy.mailbox).collect();
     let mut mailboxes: BTreeSet<MailboxId> = copies.iter().copied().collect();
     mailboxes.extend(ledger::copies(tx, id)?.into_iter().map(|copy| copy.mailbox));
-    mailboxes.extend(tables::sealed_mailboxes(tx, id)?);
+    mailboxes.extend(super::vault::tables::sealed_mailboxes(tx, id)?);
     let sender_mailbox = match &known.from {
         Some(address) => cover::mailbox_of(tx, address)?,
         None => None,

@@ -1,16 +1,14 @@
-//! The SQL of this room: orders, their pairs (the fence and the work list in one), standing claims, the vault. The copies on devices
-//! are in `retraction/tables.rs`.
+//! The SQL of this room: orders, their pairs (the fence and the work list in one), standing claims. The copies on devices are in
+//! `retraction/tables.rs`, those in the vault in `vault/tables.rs`.
 //!
 //! [`fenced`] and `standing_for` are asked for every item that leaves: each is one look-up in a primary key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
-use crate::database::{BodyHash, Error, Row, Tx};
-use crate::ids::{CollectionNumber, FolderId, IdentityId, ItemNumber, MailboxId, OrderId};
-use crate::mailbox::embedded::Body;
-use crate::mailbox::embedded::in_tx::RemovedCopy;
-use crate::mailbox::{Copy, Flag, FolderKind};
+use crate::database::{Error, Row, Tx};
+use crate::ids::{IdentityId, MailboxId, OrderId};
+use crate::mailbox::Copy;
 use crate::params;
 
 use super::reason::ReasonCode;
@@ -330,15 +328,6 @@ pub(super) fn expand_again(
     tx.execute(EXPAND_AGAIN, params![identity, mailbox])
 }
 
-/// The message that was taken out of the store from this place.
-pub fn sealed_as(
-    tx: &Tx<'_>,
-    folder: FolderId,
-    item: ItemNumber,
-) -> Result<Option<IdentityId>, Error> {
-    tx.one(SEALED_AS, params![folder, item], |row| row.get(0))
-}
-
 /// The pairs of an order.
 pub(super) fn pairs(tx: &Tx<'_>, order: OrderId) -> Result<Vec<PairRow>, Error> {
     tx.all(PAIRS, params![order, PAIRS_MAX], read_pair)
@@ -365,7 +354,7 @@ pub(super) fn set_unlisted(tx: &Tx<'_>, order: OrderId) -> Result<(), Error> {
 
 /// The envelope recipients of a message that left through the outbox, in lower case.
 pub(super) fn sent_to(tx: &Tx<'_>, identity: IdentityId) -> Result<BTreeSet<String>, Error> {
-    let to = tx.all(SENT_TO, params![identity, COPIES_MAX], |row| row.get::<String>(0))?;
+    let to = tx.all(SENT_TO, params![identity, RECIPIENTS_MAX], |row| row.get::<String>(0))?;
     Ok(to.into_iter().map(|address| address.to_lowercase()).collect())
 }
 
@@ -393,14 +382,6 @@ pub(super) fn deliveries(
 /// The octets of a message, where the store or the vault ever had it.
 pub(super) fn size_of(tx: &Tx<'_>, identity: IdentityId) -> Result<Option<u64>, Error> {
     Ok(tx.one(SIZE_OF, params![identity], |row| row.get(0))?.flatten())
-}
-
-/// Any copy of a message that the vault ever sealed.
-pub(super) fn sealed_somewhere(
-    tx: &Tx<'_>,
-    identity: IdentityId,
-) -> Result<Option<RemovedCopy>, Error> {
-    tx.one(SEALED_SOMEWHERE, params![identity], read_sealed)
 }
 
 pub(super) fn insert_outside(
@@ -431,88 +412,6 @@ pub(super) struct Outside {
     pub(super) never_left: bool,
     /// The outbox has no record of a mail to them: it took another road than this gateway.
     pub(super) is_elsewhere: bool,
-}
-
-/// What of a sealed copy is only needed to put it back.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct KeptState {
-    folder_parent: CollectionNumber,
-    folder_name: String,
-    folder_kind: FolderKind,
-    read: bool,
-    flag: Option<Flag>,
-    categories: Vec<String>,
-    verb: u8,
-    verb_at: Option<Timestamp>,
-    draft: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    marks: Option<String>,
-}
-
-/// Seals a copy that was removed from the store in this transaction, or is removed elsewhere from now on.
-pub(super) fn seal(
-    tx: &Tx<'_>,
-    removed: &RemovedCopy,
-    order: OrderId,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let kept = KeptState {
-        folder_parent: removed.folder_parent,
-        folder_name: removed.folder_name.clone(),
-        folder_kind: removed.folder_kind,
-        read: removed.read,
-        flag: removed.flag.clone(),
-        categories: removed.categories.clone(),
-        verb: removed.verb,
-        verb_at: removed.verb_at,
-        draft: removed.draft,
-        marks: removed.marks.clone(),
-    };
-    let kept = serde_json::to_string(&kept).map_err(|error| Error::Corrupt(error.to_string()))?;
-    let values = params![
-        removed.folder,
-        removed.item,
-        removed.mailbox,
-        removed.identity,
-        order,
-        removed.body.hash,
-        removed.body.size,
-        removed.received,
-        kept,
-        now
-    ];
-    tx.execute(SEAL, values).map(drop)
-}
-
-/// What is sealed of a message from a mailbox and not restored yet.
-pub(super) fn sealed(
-    tx: &Tx<'_>,
-    identity: IdentityId,
-    mailbox: MailboxId,
-) -> Result<Vec<RemovedCopy>, Error> {
-    tx.all(SEALED, params![identity, mailbox, COPIES_MAX], read_sealed)
-}
-
-/// The mailboxes a message was taken out of and not put back.
-pub(super) fn sealed_mailboxes(tx: &Tx<'_>, identity: IdentityId) -> Result<Vec<MailboxId>, Error> {
-    tx.all(SEALED_MAILBOXES, params![identity, PAIRS_MAX], |row| row.get(0))
-}
-
-/// Marks a sealed copy as put back; says whether it was still sealed.
-pub(super) fn unseal(
-    tx: &Tx<'_>,
-    sealed: &RemovedCopy,
-    to: (FolderId, ItemNumber),
-    now: Timestamp,
-) -> Result<bool, Error> {
-    let values = params![sealed.folder, sealed.item, now, to.0, to.1];
-    Ok(tx.execute(UNSEAL, values)? == 1)
-}
-
-/// How many copies an order covers are or were in the vault, and how many of them are restored.
-pub(super) fn vault_counts(tx: &Tx<'_>, order: OrderId) -> Result<(u64, u64), Error> {
-    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    Ok(tx.one(VAULT_COUNTS, params![order], read)?.unwrap_or((0, 0)))
 }
 
 fn read_order(row: &Row<'_>) -> Result<OrderRow, Error> {
@@ -556,38 +455,14 @@ fn read_pair(row: &Row<'_>) -> Result<PairRow, Error> {
     })
 }
 
-fn read_sealed(row: &Row<'_>) -> Result<RemovedCopy, Error> {
-    let kept: String = row.get(7)?;
-    let kept: KeptState =
-        serde_json::from_str(&kept).map_err(|error| Error::Corrupt(error.to_string()))?;
-    Ok(RemovedCopy {
-        folder: row.get(0)?,
-        item: row.get(1)?,
-        mailbox: row.get(2)?,
-        identity: row.get(3)?,
-        body: Body { hash: row.get::<BodyHash>(4)?, size: row.get(5)? },
-        received: row.get(6)?,
-        folder_parent: kept.folder_parent,
-        folder_name: kept.folder_name,
-        folder_kind: kept.folder_kind,
-        read: kept.read,
-        flag: kept.flag,
-        categories: kept.categories,
-        verb: kept.verb,
-        verb_at: kept.verb_at,
-        draft: kept.draft,
-        marks: kept.marks,
-    })
-}
-
 /// Orders that stand for one Message-ID at a time.
 const STANDING_MAX: usize = 100;
 /// Bodies that may differ under one Message-ID in one order.
 const IDENTITIES_MAX: usize = 1_000;
 /// Pairs of one order that a report reads.
 const PAIRS_MAX: usize = 1_000_000;
-/// Copies of one message that one mailbox lost to the vault.
-const COPIES_MAX: usize = 100_000;
+/// Recipients of one message.
+const RECIPIENTS_MAX: usize = 100_000;
 
 const FENCED: &str = "SELECT order_id FROM pairs WHERE identity_id = ?1 AND mailbox_id = ?2 AND is_fenced = 1 \
     ORDER BY order_id LIMIT 1";
@@ -697,24 +572,6 @@ const OUTSIDE: &str = "SELECT address, (SELECT MIN(CASE WHEN outbox_recipients.s
     WHERE order_identities.order_id = ?1 AND LOWER(outbox_recipients.recipient) = outside.address) \
     FROM outside WHERE order_id = ?1 ORDER BY address LIMIT ?2";
 
-const SEAL: &str = "INSERT INTO vault (folder_id, item, mailbox_id, identity_id, order_id, body_hash, size, received_at, \
-    kept, sealed_at, removing_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)";
-const SEALED: &str = "SELECT folder_id, item, mailbox_id, identity_id, body_hash, size, received_at, kept FROM vault \
-    WHERE identity_id = ?1 AND mailbox_id = ?2 AND restored_at IS NULL ORDER BY folder_id, item LIMIT ?3";
-const SEALED_SOMEWHERE: &str = "SELECT folder_id, item, mailbox_id, identity_id, body_hash, size, received_at, kept FROM vault \
-    WHERE identity_id = ?1 ORDER BY sealed_at DESC LIMIT 1";
-const SEALED_AS: &str = "SELECT identity_id FROM vault WHERE folder_id = ?1 AND item = ?2 LIMIT 1";
-const SEALED_MAILBOXES: &str =
-    "SELECT DISTINCT mailbox_id FROM vault WHERE identity_id = ?1 AND restored_at IS NULL LIMIT ?2";
-const UNSEAL: &str = "UPDATE vault SET restored_at = ?3, restored_folder = ?4, restored_item = ?5 \
-    WHERE folder_id = ?1 AND item = ?2 AND restored_at IS NULL";
-/// Whichever order sealed a copy: it counts for every order that covered it while it lay in the vault.
-const VAULT_COUNTS: &str = "SELECT COUNT(*), COUNT(vault.restored_at) FROM pairs \
-    JOIN orders ON orders.id = pairs.order_id \
-    JOIN vault ON vault.identity_id = pairs.identity_id AND vault.mailbox_id = pairs.mailbox_id \
-    WHERE pairs.order_id = ?1 AND pairs.verdict = 1 \
-    AND (vault.order_id = ?1 OR ((vault.restored_at IS NULL OR vault.restored_at > pairs.since) \
-    AND (orders.cancelled_at IS NULL OR vault.sealed_at <= orders.cancelled_at)))";
 /// Of the outbox's tables: to whom a message was sent.
 const SENT_TO: &str = "SELECT DISTINCT recipient FROM outbox_recipients WHERE outbox_id IN \
     (SELECT id FROM outbox WHERE identity_id = ?1) LIMIT ?2";

@@ -3,9 +3,11 @@
 //! A copy is sealed and removed in one transaction, so it is never in neither place nor in both; and put back and marked in one
 //! transaction, so a crash restores it once. Sealing is the condition of removal, copy by copy, never of the fence.
 
+pub(super) mod tables;
+
 use std::sync::Arc;
 
-use super::tables::{self, PairRow, Work};
+use super::tables::{PairRow, Work, any_fence, fenced, fenced_in, set_step};
 use super::{RecallError, Rooms, retraction};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
@@ -30,7 +32,7 @@ pub(super) fn take_out(
         taken += 1;
     }
     failpoint!("recall.copies_sealed");
-    tables::set_step(tx, pair, Work::Done)?;
+    set_step(tx, pair, Work::Done)?;
     tx.on_commit(super::changed);
     Ok(taken)
 }
@@ -43,10 +45,10 @@ pub(super) fn put_back(
     pair: &PairRow,
     now: Timestamp,
 ) -> Result<usize, RecallError> {
-    tables::set_step(tx, pair, Work::Restored)?;
+    set_step(tx, pair, Work::Restored)?;
     retraction::cancelled(tx, pair.order, pair.identity, pair.mailbox, now)?;
     tx.on_commit(super::changed);
-    if tables::fenced(tx, pair.identity, pair.mailbox)?.is_some() {
+    if fenced(tx, pair.identity, pair.mailbox)?.is_some() {
         return Ok(0);
     }
     for copy in in_tx::copies_in(tx, pair.identity, pair.mailbox)? {
@@ -67,10 +69,10 @@ pub(super) fn put_back(
 /// that a cancelled order has it to put back.
 pub fn departures() -> OnDeparture {
     Arc::new(|tx, store, mailbox, folders, now| {
-        if !tables::any_fence(tx)? {
+        if !any_fence(tx)? {
             return Ok(());
         }
-        for (order, identity) in tables::fenced_in(tx, mailbox)? {
+        for (order, identity) in fenced_in(tx, mailbox)? {
             for copy in in_tx::copies_in(tx, identity, mailbox)? {
                 // What lies elsewhere is gone there already, or its store has asked `recalled` before.
                 if folders.contains(&copy.folder)
@@ -90,7 +92,7 @@ pub fn departures() -> OnDeparture {
 pub fn recalled() -> Recalled {
     Arc::new(|tx, folders| {
         let mut covered = Vec::new();
-        if !tables::any_fence(tx)? {
+        if !any_fence(tx)? {
             return Ok(covered);
         }
         let mut mailboxes = std::collections::BTreeSet::new();
@@ -98,7 +100,7 @@ pub fn recalled() -> Recalled {
             mailboxes.extend(in_tx::mailbox_of_folder(tx, *folder)?);
         }
         for mailbox in mailboxes {
-            for (_, identity) in tables::fenced_in(tx, mailbox)? {
+            for (_, identity) in fenced_in(tx, mailbox)? {
                 let copies = in_tx::copies_in(tx, identity, mailbox)?;
                 let there = copies.iter().filter(|copy| folders.contains(&copy.folder));
                 covered.extend(there.map(|copy| (copy.folder, copy.item)));

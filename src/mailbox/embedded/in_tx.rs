@@ -58,6 +58,26 @@ pub struct RemovedCopy {
     pub marks: Option<String>,
 }
 
+impl RemovedCopy {
+    /// The item it was, without a number or a position: those it gets where it goes.
+    pub(super) fn as_it_was(&self) -> Item {
+        Item {
+            item: ItemNumber(0),
+            seq: 0,
+            arrived: 0,
+            received: self.received,
+            size: self.body.size,
+            read: self.read,
+            flag: self.flag.clone(),
+            categories: self.categories.clone(),
+            verb: self.verb,
+            verb_at: self.verb_at,
+            draft: self.draft,
+            identity: self.identity,
+        }
+    }
+}
+
 /// The mailbox of a user, made when there is none.
 pub fn mailbox_of(tx: &Tx<'_>, user: UserId) -> Result<MailboxId, MailboxError> {
     hierarchy::mailbox_of(tx, user)
@@ -169,23 +189,9 @@ pub fn next_item(tx: &Tx<'_>, of: FolderId) -> Result<ItemNumber, MailboxError> 
 /// if that place is gone too, into the Inbox. No quota stands in the way.
 pub fn restore(tx: &Tx<'_>, store: &Embedded, removed: &RemovedCopy) -> Result<Copy, MailboxError> {
     let to = place_for(tx, store, removed)?;
-    let item = Item {
-        item: ItemNumber(0),
-        seq: 0,
-        arrived: 0,
-        received: removed.received,
-        size: removed.body.size,
-        read: removed.read,
-        flag: removed.flag.clone(),
-        categories: removed.categories.clone(),
-        verb: removed.verb,
-        verb_at: removed.verb_at,
-        draft: removed.draft,
-        identity: removed.identity,
-    };
     use_bytes(tx, removed.mailbox, i64::from(removed.body.size), false)?;
     bodies::pass_on(tx, removed.body.hash, Holder::Vault, Holder::Message)?;
-    insert(tx, store, to, &item, Some(removed.body))
+    insert(tx, store, to, &removed.as_it_was(), Some(removed.body))
 }
 
 /// Lets go of the body of a removed message: it can never be restored.

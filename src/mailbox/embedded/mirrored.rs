@@ -127,21 +127,7 @@ pub(in crate::mailbox) fn put_removed(
     to: FolderId,
     removed: &RemovedCopy,
 ) -> Result<ItemNumber, MailboxError> {
-    let old = Item {
-        item: ItemNumber(0),
-        seq: 0,
-        arrived: 0,
-        received: removed.received,
-        size: removed.body.size,
-        read: removed.read,
-        flag: removed.flag.clone(),
-        categories: removed.categories.clone(),
-        verb: removed.verb,
-        verb_at: removed.verb_at,
-        draft: removed.draft,
-        identity: removed.identity,
-    };
-    put_moved(tx, store, to, &old)
+    put_moved(tx, store, to, &removed.as_it_was())
 }
 
 /// Live messages of a folder with this number or a later one.
