@@ -42,7 +42,7 @@ pub trait Elsewhere: Send + Sync + 'static {
     /// [`MailboxError::NotAllowed`] where the server cannot remove one alone; then nothing is changed.
     fn remove_for_good(&self, folder: FolderId, item: ItemNumber) -> Later<'_, ()>;
 
-    /// Takes back a removal that was begun: the copy lies there as it did, with these marks.
+    /// Takes back a removal that was begun: the copy lies there as it did, with these marks; or it is found gone, and is no longer live.
     fn keep_after_all(&self, folder: FolderId, item: ItemNumber, marks: String) -> Later<'_, ()>;
 
     /// Gives a copy that lies there another number here, in this transaction: phones that let go of the old one get it again.

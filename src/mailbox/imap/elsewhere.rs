@@ -132,6 +132,16 @@ impl Imap {
             return Err(error);
         }
         failpoint!("imap.removed");
+        self.is_gone(folder, number, uid).await
+    }
+
+    /// The server has it no longer.
+    async fn is_gone(
+        &self,
+        folder: FolderId,
+        number: ItemNumber,
+        uid: u32,
+    ) -> Result<(), MailboxError> {
         self.write(move |tx, store| {
             match mirrored::bury(tx, store, folder, number) {
                 Ok(_) | Err(MailboxError::NoSuchItem) => {}
@@ -185,6 +195,11 @@ impl Imap {
         let (mode, flags) = (StoreMode::Remove, vec![Wire::Deleted]);
         let unmark = Command::Store { ids, unchanged_since: None, mode, silent: true, flags };
         session.link.run(unmark).await?;
+        // The removal may have been under way when we were cut off, and a server says OK to flags of what is gone. Unmarked, it stays.
+        session.link.run(Command::Noop).await?;
+        if session.still_there(&[uid].into_iter().collect()).await?.is_empty() {
+            return self.is_gone(folder, number, uid).await;
+        }
         self.expect_flags(folder, &entry, entry.flags.deleted(false)).await
     }
 
